@@ -1,0 +1,44 @@
+# Two commands on a fresh Debian machine: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONSTRAINTS := constraints.txt
+# Real peers for the laboratory and the tests. Without root they are not installed, and what needs them says so.
+PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools
+
+.PHONY: demo test soak setup check system-packages clean
+
+setup: system-packages $(STAMP)
+
+$(STAMP): pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade --constraint $(CONSTRAINTS) pip
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable . --group dev
+	touch $@
+
+# Installs what is missing when we are root on a machine with apt; PE_NO_APT=1 leaves the system alone.
+system-packages:
+	@.ci/system-packages $(PACKAGES)
+
+# ONCE=1: run the story, print `pe-collector patterns --format json` last, exit.
+demo: setup
+	@$(BIN)/python -m tests.lab $(if $(ONCE),--once,--stay) || \
+	  { [ $$? -eq 75 ] && $(BIN)/pe-collector demo $(if $(ONCE),--once); }
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --platform linux
+	$(BIN)/mypy --platform win32
+	$(BIN)/lint-imports
+	$(BIN)/python protos/generate.py --check
+
+test: setup check
+	$(BIN)/python -m pytest -m "not slow"
+
+soak: setup
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) demo-data
