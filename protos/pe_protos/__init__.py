@@ -1,0 +1,1 @@
+"""What travels between pe-agent and pe-collector (see v1/report.proto)."""
