@@ -1,0 +1,130 @@
+"""What the agent asks of the machine it runs on: one protocol, one module for each system.
+
+Tests put a fake here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pe_agent.errors import UsageError
+from pe_agent.model import Boot, Clock, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address on an adapter. `created_at_s` seconds since boot, None when the system does not tell.
+
+    `origin` is `dhcp`, `link-local`, `manual` or empty (not known).
+    """
+
+    ip: str
+    prefix_length: int
+    created_at_s: float | None = None
+    tentative: bool = False
+    duplicate: bool = False
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What the system remembers of the DHCP lease; times in seconds."""
+
+    server: str = ""
+    obtained_at_s: float | None = None
+    lease_s: int | None = None
+    gateway: str = ""
+    boot_server: str = ""
+    boot_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A network adapter as the system sees it now."""
+
+    name: str
+    mac: str
+    link_up: bool
+    addresses: tuple[Address, ...] = ()
+    gateways: tuple[str, ...] = ()
+    lease: Lease | None = None
+    received_frames: int | None = None
+    driver: str = ""
+    hardware_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Five separate facts that people mix up. Words: `x86`, `x64`, `arm`, `arm64`; empty means not known.
+
+    Attributes:
+        cpu: what the processor can run, whatever runs on it now.
+        firmware: bitness of the firmware that booted, `x86`, `x64`, `arm64`.
+        firmware_type: `bios` or `uefi`.
+        image: of the operating system that is running (in Windows PE: of the boot image).
+        process: of the Python that runs the agent.
+        secure_boot: None when the system does not tell.
+    """
+
+    cpu: str = ""
+    firmware: str = ""
+    firmware_type: str = ""
+    image: str = ""
+    process: str = ""
+    secure_boot: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BootRecord:
+    """What Windows PE remembers of the network boot: the DHCP ACK and the boot server's reply.
+
+    Source: HKLM\\SYSTEM\\CurrentControlSet\\Control (PEBootServerName, `wpeutil UpdateBootInfo`).
+    """
+
+    server_name: str = ""
+    server_address: str = ""
+
+
+class Host(Protocol):
+    """The machine under test."""
+
+    def clock(self) -> Clock:
+        """Both clocks, now."""
+
+    def adapters(self) -> tuple[Adapter, ...]:
+        """All adapters but loopback."""
+
+    def identity(self) -> Identity:
+        """The marks of this machine."""
+
+    def boot(self) -> Boot:
+        """Which boot and image this is."""
+
+    def architecture(self) -> Architecture:
+        """Processor, firmware, image and process, each for itself."""
+
+    def boot_record(self) -> BootRecord | None:
+        """The network boot's own record; None when this system keeps none."""
+
+    def log_candidates(self) -> Iterable[tuple[str, Path]]:
+        """Setup logs that exist: the path to show, the path to open."""
+
+    def spool_folders(self) -> Iterable[Path]:
+        """Where a report can be kept, best first; a folder need not exist yet."""
+
+
+def this_host(system_root: Path | None = None) -> Host:
+    """The host this process runs on; `system_root` reads firmware facts and logs below another folder."""
+    if sys.platform == "win32":
+        from pe_agent.host.windows import WindowsHost  # noqa: PLC0415 - its module needs Windows
+
+        return WindowsHost(system_root)
+    if sys.platform == "linux":
+        from pe_agent.host.linux import LinuxHost  # noqa: PLC0415 - its module needs Linux
+
+        return LinuxHost(system_root)
+    raise UsageError(f"pe-agent runs on Windows and Linux; this is {sys.platform}")
