@@ -1,0 +1,93 @@
+"""Read a WIM through the wimlib-imagex program (https://wimlib.net, Debian package wimtools)."""
+
+from __future__ import annotations
+
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAM = "wimlib-imagex"
+# PROCESSOR_ARCHITECTURE_* as WIM metadata has it.
+_ARCHITECTURES = {"0": "x86", "5": "arm", "9": "x64", "12": "arm64"}
+
+
+class WimError(Exception):
+    """A WIM that cannot be read; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of a WIM. `build` is the Windows build, for example `10.0.19041.1`; empty when not recorded."""
+
+    index: int
+    name: str
+    architecture: str
+    build: str
+    bootable: bool
+
+
+def read_images(wim: Path) -> tuple[Image, ...]:
+    """Every image of a WIM, in its order.
+
+    Raises:
+        WimError: no such file, no WIM, damaged metadata, or wimlib-imagex is not installed.
+    """
+    octets = _run(["info", str(wim), "--xml"])
+    try:
+        # Expat does not fetch external entities; wimlib wrote or copied this text from the WIM's own metadata.
+        root = ET.fromstring(octets.decode("utf-16"))  # noqa: S314
+    except (UnicodeDecodeError, ET.ParseError) as exc:
+        raise WimError(f"{wim}: its XML metadata cannot be read: {exc}") from exc
+    boot_index = _boot_index(wim)
+    return tuple(_image(element, boot_index) for element in root.findall("IMAGE"))
+
+
+def list_paths(wim: Path, index: int) -> frozenset[str]:
+    """Every path of an image with backslashes and without a leading one."""
+    lines = _run(["dir", str(wim), str(index)]).decode("utf-8", "replace").splitlines()
+    return frozenset(line.strip("/").replace("/", "\\") for line in lines if line.startswith("/"))
+
+
+def read_file(wim: Path, index: int, path: str) -> bytes:
+    """The octets of one file of an image; `path` with backslashes, case does not matter."""
+    return _run(["extract", str(wim), str(index), "\\" + path, "--to-stdout"])
+
+
+def _image(element: ET.Element, boot_index: int) -> Image:
+    def text(path: str) -> str:
+        return (element.findtext(path) or "").strip()
+
+    version = [text(f"WINDOWS/VERSION/{part}") for part in ("MAJOR", "MINOR", "BUILD", "SPBUILD")]
+    index = int(element.get("INDEX", "0"))
+    return Image(
+        index=index,
+        name=text("NAME"),
+        architecture=_ARCHITECTURES.get(text("WINDOWS/ARCH"), ""),
+        build=".".join(part for part in version if part),
+        bootable=index == boot_index,
+    )
+
+
+def _boot_index(wim: Path) -> int:
+    for line in _run(["info", str(wim), "--header"]).decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition("=")
+        if name.strip() == "Boot Index":
+            return int(value)
+    return 0
+
+
+def _run(arguments: Sequence[str]) -> bytes:
+    try:
+        done = subprocess.run([PROGRAM, *arguments], capture_output=True, check=False, env=_ENVIRONMENT)
+    except FileNotFoundError as exc:
+        raise WimError(f"{PROGRAM} is not installed; on Debian: apt-get install wimtools") from exc
+    if done.returncode != 0:
+        reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise WimError(f"{PROGRAM} {' '.join(arguments)}: {reason[0] if reason else f'exit {done.returncode}'}")
+    return done.stdout
+
+
+# Windows paths have no case: wimlib looks them up so when told.
+_ENVIRONMENT = {"WIMLIB_IMAGEX_IGNORE_CASE": "1", "PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
