@@ -1,0 +1,85 @@
+"""Ask endpoints, and ask once more when nothing came back: one lost packet is not a filter.
+
+Routers answer a burst of rejected packets only in part (Linux six, then one a second; Cisco one in half a second),
+so the second pass waits a little and then waits longer for its answer.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pe_agent.host import Host
+from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.transport.path import Deadline, Endpoint, PathFailure
+
+FIRST_PASS_S = 1.5
+PAUSE_S = 1.1
+# A router needs up to 3.4 s to find out by ARP that the server is down.
+SECOND_PASS_S = 4.0
+_WORTH_A_SECOND_PASS = {Reason.FILTERED, Reason.SILENT}
+_MOST_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How talking to an endpoint ended."""
+
+    outcome: Outcome
+    reason: Reason
+    facts: Mapping[str, FactValue]
+
+
+# Talks to an endpoint by a deadline, for the first or second time, and answers or raises PathFailure.
+Talk = Callable[[Endpoint, Deadline, int], Answer]
+
+
+def observe(
+    probe: str, endpoints: Sequence[Endpoint], talk: Talk, deadline: Deadline, host: Host
+) -> Iterator[Observation]:
+    """One observation for each endpoint, asked at the same time, in the order given."""
+    if not endpoints:
+        return
+
+    def observed(endpoint: Endpoint) -> Observation:
+        started_at_s = deadline.clock_s()
+        answer = _known_cause(ask(endpoint, talk, deadline), endpoint, host)
+        elapsed_s = deadline.clock_s() - started_at_s
+        return Observation(probe, str(endpoint), answer.outcome, answer.reason, started_at_s, elapsed_s, answer.facts)
+
+    with ThreadPoolExecutor(min(len(endpoints), _MOST_AT_ONCE)) as pool:
+        yield from pool.map(observed, endpoints)
+
+
+def ask(endpoint: Endpoint, talk: Talk, deadline: Deadline) -> Answer:
+    """Two passes at most; fact `pass` tells which of them gave the answer."""
+    answer = _attempt(endpoint, talk, deadline.within(FIRST_PASS_S), 1)
+    if answer.reason not in _WORTH_A_SECOND_PASS or deadline.left_s() <= PAUSE_S:
+        return answer
+    time.sleep(PAUSE_S)
+    return _attempt(endpoint, talk, deadline.within(SECOND_PASS_S), 2)
+
+
+def _attempt(endpoint: Endpoint, talk: Talk, deadline: Deadline, number: int) -> Answer:
+    try:
+        answer = talk(endpoint, deadline, number)
+    except PathFailure as failure:
+        answer = Answer(Outcome.FAILED, failure.reason, failure.facts)
+    return Answer(answer.outcome, answer.reason, {**answer.facts, "pass": number})
+
+
+def _known_cause(answer: Answer, endpoint: Endpoint, host: Host) -> Answer:
+    """No route because there is no address is the address's fault, not the router's."""
+    if answer.reason is not Reason.NO_ROUTE or _has_address_for(endpoint, host):
+        return answer
+    return Answer(answer.outcome, Reason.NO_ADDRESS, answer.facts)
+
+
+def _has_address_for(endpoint: Endpoint, host: Host) -> bool:
+    wanted = ipaddress.ip_address(endpoint.address)
+    usable = (a for adapter in host.adapters() for a in adapter.addresses if not (a.tentative or a.duplicate))
+    mine = (ipaddress.ip_address(address.ip) for address in usable)
+    return any(m.version == wanted.version and m.is_link_local <= wanted.is_link_local for m in mine)
