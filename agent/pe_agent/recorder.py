@@ -1,0 +1,139 @@
+"""Every record of a report, numbered once and handed to the spool and the collector the moment it exists."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pe_agent import plain
+from pe_agent.errors import NotDelivered, NotKept
+from pe_agent.model import Clock, Opening, Record, Report, receipt_code
+from pe_agent.spool import Spool
+
+if TYPE_CHECKING:
+    from pe_agent.ship import Shipment
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a report. `text` is the receipt line for the screen; `kept` the file, empty when none."""
+
+    stored: bool
+    text: str
+    kept: str = ""
+    code: str = ""
+    collector: str = ""
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Takes records from any thread. Protobuf is loaded here and only here; without it the report becomes JSON."""
+
+    opening: Opening
+    clock: Callable[[], Clock]
+    folders: tuple[Path, ...]
+    records: list[Record] = field(default_factory=list)
+    _spool: Spool | None = None
+    _shipment: Shipment | None = None
+    _unkept: str = ""
+    _no_wire: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self, begin_shipment: Callable[[], Shipment | None]) -> None:
+        """Open the spool, then begin to ship.
+
+        Raises:
+            UsageError: what the user configured for shipping cannot be meant.
+        """
+        try:
+            from pe_agent import wire  # noqa: PLC0415 - may fail to load in Windows PE
+        except ImportError as exc:
+            self._no_wire = f"protobuf does not load here ({exc})"
+            return
+        try:
+            self._spool = Spool.create(self.folders, self._name())
+            self._spool.append(wire.encode_hello(self.opening, self.clock()).SerializeToString())
+        except NotKept as exc:
+            self._unkept = str(exc)
+        try:
+            self._shipment = begin_shipment()
+        except ImportError as exc:
+            self._no_wire = f"gRPC does not load here ({exc})"
+
+    def add(self, record: Record) -> None:
+        """Number a record, keep it, send it."""
+        with self._lock:
+            self.records.append(record)
+            if self._spool is None and self._shipment is None:
+                return
+            from pe_agent import wire  # noqa: PLC0415 - loaded in open()
+
+            frame = wire.encode_record(len(self.records), record)
+            self._keep(frame.SerializeToString())
+            if self._shipment is not None:
+                self._shipment.put(frame)
+
+    def report(self) -> Report:
+        """Everything so far."""
+        with self._lock:
+            return Report(self.opening, tuple(self.records))
+
+    def finish(self, timeout_s: float) -> Delivery:
+        """Say that nothing follows and wait for the collector, at most `timeout_s`."""
+        if self._spool is not None:
+            self._spool.close()
+        if self._shipment is None:
+            return self._kept_only(self._no_wire or "no collector was asked")
+        self._shipment.finish()
+        try:
+            stored = self._shipment.wait(timeout_s)
+        except NotDelivered as exc:
+            return self._kept_only(str(exc))
+        if self._spool is not None:
+            self._spool.discard()
+        text = f"stored as {stored.code} by {stored.collector}, safe to reboot"
+        return Delivery(stored=True, text=text, code=stored.code, collector=stored.collector)
+
+    def _name(self) -> str:
+        return f"{receipt_code(self.opening.report_id)}-{self.opening.report_id.hex()}"
+
+    def _keep(self, payload: bytes) -> None:
+        if self._spool is None or self._unkept:
+            return
+        try:
+            self._spool.append(payload)
+        except NotKept as exc:
+            self._unkept = str(exc)
+
+    def _kept_only(self, because: str) -> Delivery:
+        path = self._kept_path()
+        code = receipt_code(self.opening.report_id)
+        if path:
+            advice = "copy it to a USB drive before you reboot, then `pe-collector import` it"
+            return Delivery(
+                stored=False, text=f"NOT delivered: {because}. Kept in {path}: {advice}", kept=path, code=code
+            )
+        text = f"NOT delivered: {because}. NOT kept either: {self._unkept}. Take a photo of this screen"
+        return Delivery(stored=False, text=text, code=code)
+
+    def _kept_path(self) -> str:
+        if self._spool is not None and not self._unkept:
+            return str(self._spool.path)
+        return self._kept_as_json(self.folders) if self._spool is None else ""
+
+    def _kept_as_json(self, folders: Iterable[Path]) -> str:
+        refusals = []
+        for folder in folders:
+            path = folder / (self._name() + ".jsonl")
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path.write_text(plain.report_to_json(self.report(), self.clock()) + "\n", encoding="ascii")
+            except OSError as exc:
+                refusals.append(f"{folder}: {exc.strerror or exc}")
+                continue
+            return str(path)
+        self._unkept = "; ".join(refusals) or "no folder is known"
+        return ""

@@ -1,0 +1,255 @@
+"""Stream a report to a collector while it is being made, and know what the collector has on disk.
+
+The only module that speaks gRPC; its errors become NotDelivered here. A broken stream is opened again, at the
+same or the next collector, and goes on after the last frame that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from pe_protos.v1 import report_pb2 as pb
+from pe_protos.v1 import report_pb2_grpc
+
+from pe_agent import wire
+from pe_agent.errors import NotDelivered, UsageError
+from pe_agent.model import Clock, Opening
+
+# The name in every collector's certificate, so that a new IP address needs no new boot image.
+CERTIFICATE_NAME = "pe-collector"
+FIRST_ANSWER_S = 6.0
+BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 15.0
+# Another attempt cannot change these answers.
+_FINAL = frozenset(
+    {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+_ADVICE = {
+    grpc.StatusCode.UNAUTHENTICATED: "make a new token with `pe-collector tokens new` and put it into the image",
+    grpc.StatusCode.UNAVAILABLE: "check the address, that `pe-collector serve` runs, and the CA certificate",
+    grpc.StatusCode.UNIMPLEMENTED: "another program listens on that port; check the address",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How to know the collector (`ca`, PEM) and how it knows us (`token`). Without TLS only to loopback."""
+
+    ca: bytes = b""
+    token: str = ""
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The collector's last word: frames on disk, whether the report is whole, and its code for the phone."""
+
+    collector: str
+    stored_through: int
+    complete: bool
+    code: str
+
+
+def read_trust(ca: str, token: str, *, plain: bool) -> Trust:
+    """Trust from files.
+
+    Raises:
+        UsageError: no CA certificate was named, or it cannot be read.
+    """
+    if plain:
+        return Trust(b"", token, plain=True)
+    if not ca:
+        raise UsageError("no CA certificate: name the ca.pem that `pe-collector init` wrote with --ca")
+    try:
+        return Trust(Path(ca).read_bytes(), token)
+    except OSError as exc:
+        raise UsageError(f"CA certificate {ca}: {exc.strerror}") from exc
+
+
+class Shipment:
+    """One report under way. `put` frames as they come, `finish` once, then `wait`."""
+
+    def __init__(self, opening: Opening, clock: Callable[[], Clock], collectors: tuple[str, ...], trust: Trust) -> None:
+        if trust.plain and not all(_is_loopback(address) for address in collectors):
+            raise UsageError(f"{', '.join(collectors)}: without TLS only a collector on loopback may be used")
+        self._opening = opening
+        self._clock = clock
+        self._collectors = collectors
+        self._trust = trust
+        self._frames: list[pb.Frame] = []
+        self._changed = threading.Condition()
+        self._finished = False
+        self._stopped = False
+        self._stored = Stored("", 0, complete=False, code="")
+        self._problem = ""
+        self._final = False
+        self._thread = threading.Thread(target=self._deliver, name="ship", daemon=True)
+        self._thread.start()
+
+    def put(self, frame: pb.Frame) -> None:
+        """Add the next frame; their sequence numbers are 1, 2, 3 ..."""
+        with self._changed:
+            self._frames.append(frame)
+            self._changed.notify_all()
+
+    def finish(self) -> None:
+        """Say that no frame follows."""
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> Stored:
+        """Wait until the whole report is on the collector's disk.
+
+        Raises:
+            NotDelivered: it is not, after `timeout_s` or for a reason that more time cannot mend.
+        """
+        until = time.monotonic() + timeout_s
+        with self._changed:
+            while not (self._stored.complete or self._final):
+                left_s = until - time.monotonic()
+                if left_s <= 0 or not self._changed.wait(left_s):
+                    break
+            self._stopped = True
+            self._changed.notify_all()
+            if self._stored.complete:
+                return self._stored
+            problem = self._problem or f"no answer from {', '.join(self._collectors)} within {timeout_s:.0f} s"
+            raise NotDelivered(f"{problem} ({self._stored.stored_through} of {len(self._frames)} records are stored)")
+
+    def _deliver(self) -> None:
+        backoff_s = BACKOFF_FIRST_S
+        while not self._over():
+            for address in self._collectors:
+                before = self._stored.stored_through
+                self._attempt(address)
+                if self._over():
+                    return
+                if self._stored.stored_through > before:
+                    backoff_s = BACKOFF_FIRST_S
+            # Jitter: a classroom that lost its collector must not come back in one instant.
+            pause_s = backoff_s * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
+            backoff_s = min(BACKOFF_MOST_S, backoff_s * 2)
+            with self._changed:
+                if not self._stopped:
+                    self._changed.wait(pause_s)
+
+    def _over(self) -> bool:
+        with self._changed:
+            return self._stopped or self._final or self._stored.complete
+
+    def _attempt(self, address: str) -> None:
+        stream = _Stream(self, address)
+        try:
+            with _channel(address, self._trust) as channel:
+                stream.run(report_pb2_grpc.IngestStub(channel))  # type: ignore[no-untyped-call]
+        except grpc.RpcError as exc:
+            self._failed(address, exc)
+
+    def _failed(self, address: str, error: grpc.RpcError) -> None:
+        code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
+        details = str(error.details()) if isinstance(error, grpc.Call) else str(error)
+        if code is grpc.StatusCode.CANCELLED:
+            code, details = grpc.StatusCode.UNAVAILABLE, f"no answer within {FIRST_ANSWER_S:.0f} s"
+        advice = _ADVICE.get(code, "the message above comes from the collector")
+        with self._changed:
+            self._problem = f"collector {address}: {code.name}: {' '.join(details.split())}; {advice}"
+            self._final = code in _FINAL and len(self._collectors) == 1
+            self._changed.notify_all()
+
+    def hello(self) -> pb.Frame:
+        """The opening frame, its clock read now."""
+        return wire.encode_hello(self._opening, self._clock(), self._trust.token)
+
+    def next_frame(self, after: int, stopped: Callable[[], bool]) -> pb.Frame | None:
+        """The frame after that number, waiting for it to come to exist; None when the stream should end."""
+        with self._changed:
+            while not (self._stopped or stopped()):
+                if after < len(self._frames):
+                    return self._frames[after]
+                if self._finished:
+                    return None
+                self._changed.wait()
+        return None
+
+    def stored(self, address: str, receipt: pb.Receipt) -> None:
+        """Take note of a receipt."""
+        with self._changed:
+            through = max(self._stored.stored_through, receipt.stored_through)
+            self._stored = Stored(address, through, receipt.complete, receipt.code)
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let a waiting request iterator look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+
+class _Stream:
+    """One attempt at one collector: hello, first receipt, frames from there on."""
+
+    def __init__(self, shipment: Shipment, address: str) -> None:
+        self._shipment = shipment
+        self._address = address
+        self._resume = threading.Event()
+        self._after = 0
+        self._broken = False
+
+    def run(self, stub: report_pb2_grpc.IngestStub) -> None:
+        call = stub.Deliver(self._requests())
+        timer = threading.Timer(FIRST_ANSWER_S, call.cancel)
+        timer.daemon = True
+        timer.start()
+        try:
+            for number, receipt in enumerate(call):
+                if number == 0:
+                    timer.cancel()
+                    self._after = receipt.stored_through
+                self._shipment.stored(self._address, receipt)
+                self._resume.set()
+        finally:
+            timer.cancel()
+            self._broken = True
+            self._resume.set()
+            self._shipment.wake()
+
+    def _requests(self) -> Iterator[pb.Frame]:
+        """Runs in gRPC's own thread."""
+        yield self._shipment.hello()
+        self._resume.wait()
+        after = self._after
+        while (frame := self._shipment.next_frame(after, lambda: self._broken)) is not None:
+            yield frame
+            after += 1
+
+
+def _channel(address: str, trust: Trust) -> grpc.Channel:
+    options = [
+        ("grpc.ssl_target_name_override", CERTIFICATE_NAME),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        # A proxy named in some environment variable must not see a machine's report.
+        ("grpc.enable_http_proxy", 0),
+    ]
+    if trust.plain:
+        return grpc.insecure_channel(address, options=options[1:])
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(root_certificates=trust.ca), options=options)
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
