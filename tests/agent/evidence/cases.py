@@ -1,0 +1,61 @@
+"""The golden corpus: a folder a case, with logs, observations.toml or both, and expected.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pe_agent.judge import Judgement, LogHit, judge, scan_log
+from pe_agent.model import Event, EventKind, Observation, Outcome, Reason
+from pe_agent.panther import read_records
+from pe_agent.related import relate
+from pe_agent.signatures import Signature, SignatureSet
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What was seen, and what must come of it."""
+
+    logs: dict[str, bytes]
+    observations: tuple[Observation, ...]
+    events: tuple[Event, ...]
+    expected: dict[str, Any]
+
+
+def read_case(folder: Path) -> Case:
+    """A case from its folder."""
+    seen_file = folder / "observations.toml"
+    seen = tomllib.loads(seen_file.read_text()) if seen_file.exists() else {}
+    return Case(
+        logs={path.name: path.read_bytes() for path in sorted(folder.glob("*.log"))},
+        observations=tuple(_observation(row) for row in seen.get("observation", [])),
+        events=tuple(Event(e["at_s"], e["adapter"], EventKind(e["kind"]), e["detail"]) for e in seen.get("event", [])),
+        expected=tomllib.loads((folder / "expected.toml").read_text()),
+    )
+
+
+def hits_of(case: Case, signatures: SignatureSet) -> tuple[LogHit, ...]:
+    """What the logs of a case meet."""
+    return tuple(hit for name, log in case.logs.items() for hit in scan_log(name, read_records([log]), signatures))
+
+
+def judged(case: Case, signatures: SignatureSet) -> Judgement:
+    """The judgement of a case."""
+    return judge(case.observations, case.events, hits_of(case, signatures), signatures)
+
+
+def marks_of(case: Case, signatures: SignatureSet) -> set[str]:
+    """The signatures whose conditions hold, before one explains another."""
+    from_logs = {hit.row.id for hit in hits_of(case, signatures) if isinstance(hit.row, Signature)}
+    related = relate(case.observations, case.events)
+    measured = {s.id for s in signatures.signatures for pair in related if s.when.match_observation(pair.seen)}
+    return from_logs | measured
+
+
+def _observation(row: dict[str, Any]) -> Observation:
+    outcome, reason = Outcome(row["outcome"]), Reason(row["reason"])
+    return Observation(row["probe"], row["target"], outcome, reason, facts=row.get("facts", {}))
