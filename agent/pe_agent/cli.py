@@ -1,0 +1,207 @@
+"""The command line: reads options, calls one function, prints one result."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pe_agent import __version__, auto, explain, render, settings, signatures
+from pe_agent.errors import Exit, PeError, UsageError
+from pe_agent.host import this_host
+from pe_agent.model import Observation, Outcome, Record
+from pe_agent.probes import PROBES
+from pe_agent.run import run_probes
+from pe_agent.session import Run, Session, exit_code, plan_of
+
+EXIT_CODES = """\b
+Exit codes (if errorlevel N means N or more):
+  0 healthy and stored   1 internal error       2 usage
+ 10 warning found       20 fault found         30 kept but not delivered
+ 40 could not even be kept"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns the exit code, having said on stderr what went wrong."""
+    try:
+        answer = main.main(args=arguments, prog_name="pe-agent", standalone_mode=False)
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        return Exit.USAGE
+    except click.Abort:
+        click.echo("stopped", err=True)
+        return Exit.INTERNAL
+    except PeError as exc:
+        click.echo(f"pe-agent: {exc}", err=True)
+        return exc.exit_code
+    return answer if isinstance(answer, int) else Exit.HEALTHY
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_TARGET = _options(
+    click.option("--server", help="Deployment server by name or address; otherwise the network tells."),
+    click.option("--rpc-port", type=click.IntRange(1, 65535), help="WDS RPC port [5040]."),
+    click.option("--config", default="", help="agent.toml to read instead of the one in the image."),
+    click.option("--sysroot", help="Read firmware facts and logs below this folder."),
+)
+_CHOICE = _options(
+    click.option("--only", multiple=True, metavar="PROBE", help="Run only this probe (repeat)."),
+    click.option("--skip", multiple=True, metavar="PROBE", help="Leave this probe out (repeat)."),
+    click.option("--wait-for-address", "wait_for_address_s", type=float, metavar="SECONDS"),
+)
+_DELIVERY = _options(
+    click.option("--collector", multiple=True, metavar="HOST:PORT", help="Tried in order (repeat)."),
+    click.option("--ca", metavar="FILE", help="CA certificate the collector must have."),
+    click.option("--token-file", metavar="FILE", help="Ingest token."),
+    click.option("--plain", is_flag=True, default=None, help="Without TLS; loopback only."),
+    click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Wait for the receipt [20]."),
+    click.option("--no-send", is_flag=True, help="Keep the report, send nothing."),
+    click.option("--spool", multiple=True, metavar="FOLDER", help="Keep reports here (repeat)."),
+)
+_FORMAT = click.option("--format", "form", type=click.Choice(sorted(render.FORMATS)), default="text")
+_QUIET = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+_COLOR = click.option("--no-color", is_flag=True)
+
+
+@click.group(context_settings={"help_option_names": ["--help", "-h"]}, epilog=EXIT_CODES)
+def main() -> None:
+    """Find out why this machine, booted from the network, does not get its Windows."""
+
+
+@main.command(epilog=EXIT_CODES)
+@_TARGET
+@_CHOICE
+@_DELIVERY
+@_FORMAT
+@_QUIET
+@_COLOR
+def report(form: str, *, quiet: bool, no_color: bool, no_send: bool, **flags: Any) -> int:
+    """Probe everything, read the logs, say what is wrong, and send it all to the collector."""
+    only, skip = _names(flags.pop("only")), _names(flags.pop("skip"))
+    told = settings.load(flags, os.environ, flags.pop("config"))
+    host = this_host(Path(told.sysroot) if told.sysroot else None)
+    watch = _silent if quiet or form != "text" else _progress
+    session = Session(Run(host, told, signatures.load(), "report", watch, only, skip, send=not no_send))
+    session.observe()
+    finished = session.conclude()
+    color = not no_color and sys.stdout.isatty()
+    if form == "text":
+        # The verdict never waits for the network.
+        click.echo(render.render_text(finished, "", color=color))
+    delivery = session.deliver()
+    if form == "text":
+        click.echo(delivery.text)
+    else:
+        click.echo(render.FORMATS[form](finished, delivery.text))
+    return exit_code(finished, delivery, asked_to_send=not no_send)
+
+
+@main.command("auto")
+@_TARGET
+@_DELIVERY
+@click.option("--watch", "watch_s", type=float, metavar="SECONDS", help="Follow the logs this long [600].")
+@click.option("--wait-for-address", "wait_for_address_s", type=float, metavar="SECONDS")
+@click.option("--foreground", is_flag=True, help="Do not detach.")
+def auto_(*, foreground: bool, no_send: bool, **flags: Any) -> int:
+    """Boot hook: the same as report, in the background, live; always exits with 0."""
+    auto.run_hook(flags, foreground=foreground, send=not no_send)
+    return Exit.HEALTHY
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@_TARGET
+@click.option("--wait-for-address", "wait_for_address_s", type=float, metavar="SECONDS")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def probe(names: tuple[str, ...], form: str, **flags: Any) -> int:
+    """Run probes by name (all without a name) and print their answers; nothing is kept or sent."""
+    told = settings.load(flags, os.environ, flags.pop("config"))
+    host = this_host(Path(told.sysroot) if told.sysroot else None)
+    asked = Run(host, told, signatures.load(), "probe", _silent, _names(names))
+    answers: list[Observation] = []
+
+    def emit(record: Record) -> None:
+        if isinstance(record, Observation):
+            answers.append(record)
+            if form == "text":
+                click.echo(render.observation_line(record))
+
+    run_probes(plan_of(asked), PROBES, emit)
+    if form == "json":
+        click.echo(render.render_observations_json(answers))
+    return max((_PROBE_EXIT[answer.outcome] for answer in answers), default=Exit.HEALTHY)
+
+
+_PROBE_EXIT = {
+    Outcome.OK: Exit.HEALTHY,
+    Outcome.SKIPPED: Exit.HEALTHY,
+    Outcome.WARNING: Exit.WARNING,
+    Outcome.FAILED: Exit.FAULT,
+    Outcome.CRASHED: Exit.FAULT,
+}
+
+
+@main.command("explain")
+@click.argument("what", nargs=-1, required=True, metavar="FILE-FOLDER-OR-CODE...")
+@click.option("--records", is_flag=True, help="Print every record instead of the judgement.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "jsonl"]), default="text")
+def explain_(what: tuple[str, ...], form: str, *, records: bool) -> int:
+    """Judge a log file or a Panther folder, or explain an error code; works offline."""
+    table = signatures.load()
+    if records:
+        for path in what:
+            for record in explain.read_file_records(path):
+                click.echo(render.render_record(record))
+        return Exit.HEALTHY
+    codes = [word for word in what if explain.looks_like_code(word) and not Path(word).exists()]
+    for word in codes:
+        click.echo(render.render_code(explain.explain_code(word), form))
+    paths = [word for word in what if word not in codes]
+    if paths:
+        explanation = explain.explain_paths(paths, table)
+        click.echo(render.render_explanation(explanation, form))
+    return Exit.HEALTHY
+
+
+@main.command("list-probes")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def list_probes(form: str) -> None:
+    """Say which probes there are and what each one asks."""
+    click.echo(render.render_probe_list([(p.name, p.question, p.deadline_s) for p in PROBES], form))
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"pe-agent {__version__}")
+
+
+def _names(names: tuple[str, ...]) -> frozenset[str]:
+    known = {probe.name for probe in PROBES}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise UsageError(f"no probe is called {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return frozenset(names)
+
+
+def _silent(_: Record) -> None:
+    return
+
+
+def _progress(record: Record) -> None:
+    if isinstance(record, Observation):
+        click.echo(render.observation_line(record), err=True)
