@@ -1,0 +1,149 @@
+"""Which machine is this? Marks are weighed against those of known machines, because no mark is unique by itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from pe_protos.v1 import report_pb2 as pb
+
+# kind: points when a mark is shared, points when both sides have such marks and share none.
+WEIGHTS = {"uuid": (2, -3), "serial": (2, -2), "mac": (2, -2)}
+MOST_CANDIDATES = 64
+MOST_MARK_LETTERS = 200
+# Values that whole series of machines carry; compared in lower case.
+JUNK_UUIDS = frozenset(
+    {
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "03000200-0400-0500-0006-000700080009",
+        "00020003-0004-0005-0006-000700080009",
+        "12345678-1234-5678-90ab-cddeefaabbcc",
+        "fefefefe-fefe-fefe-fefe-fefefefefefe",
+        "11111111-2222-3333-4444-555555555555",
+    }
+)
+JUNK_SERIALS = frozenset(
+    {
+        "",
+        "0",
+        "1",
+        "123456789",
+        "1234567890",
+        "chassis serial number",
+        "default string",
+        "empty",
+        "invalid",
+        "n/a",
+        "na",
+        "none",
+        "not applicable",
+        "not available",
+        "not specified",
+        "o.e.m.",
+        "oem",
+        "serial number",
+        "sys-1234567890",
+        "system serial number",
+        "to be filled by o.e.m.",
+        "unknown",
+        "xxxxxxxxxx",
+    }
+)
+JUNK_MACS = frozenset({"00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"})
+
+Marks = Mapping[str, frozenset[str]]
+
+
+def marks_of(identity: pb.Identity) -> dict[str, frozenset[str]]:
+    """The marks worth weighing, by kind; a kind without any is left out."""
+    uuid = identity.smbios_uuid.strip().lower()
+    serial = " ".join(identity.serial.split()).lower()
+    macs = {mac.strip().lower().replace("-", ":") for mac in identity.macs}
+    possible = {
+        "uuid": {uuid} - JUNK_UUIDS,
+        "serial": {serial} - JUNK_SERIALS if serial.strip("0 .-") else set(),
+        "mac": macs - JUNK_MACS,
+    }
+    kept = {kind: frozenset(v[:MOST_MARK_LETTERS] for v in values if v) for kind, values in possible.items()}
+    return {kind: values for kind, values in kept.items() if values}
+
+
+def score(marks: Marks, known: Marks) -> int:
+    """Points for being the same machine: above 0 means yes."""
+    points = 0
+    for kind, (shared, disjoint) in WEIGHTS.items():
+        ours, theirs = marks.get(kind), known.get(kind)
+        if ours and theirs:
+            points += shared if ours & theirs else disjoint
+    return points
+
+
+def machine_id_of(marks: Marks, otherwise: str) -> str:
+    """A short name made from the marks; from `otherwise` when there are none."""
+    told = "\n".join(f"{kind}={value}" for kind, value in _pairs(marks)) or otherwise
+    return base64.b32encode(hashlib.sha256(told.encode()).digest())[:10].decode().lower()
+
+
+def resolve_machine(connection: sqlite3.Connection, identity: pb.Identity, report_id: str, now_s: float) -> str:
+    """The known machine these marks fit best, or a new one; its marks and clashes are noted.
+
+    A report without a single usable mark is a machine of its own.
+    """
+    marks = marks_of(identity)
+    machine_id = _best_known(connection, marks) or machine_id_of(marks, report_id)
+    connection.execute(
+        "INSERT INTO machine VALUES (?,?,?,?,?,?,?) ON CONFLICT (machine_id) DO UPDATE SET "
+        "smbios_uuid=excluded.smbios_uuid, serial=excluded.serial, manufacturer=excluded.manufacturer, "
+        "model=excluded.model, last_seen=excluded.last_seen",
+        (
+            machine_id,
+            identity.smbios_uuid,
+            identity.serial,
+            identity.manufacturer,
+            identity.model,
+            now_s,
+            now_s,
+        ),
+    )
+    for kind, value in _pairs(marks):
+        _note_mark(connection, (kind, value, machine_id), now_s)
+    return machine_id
+
+
+def _best_known(connection: sqlite3.Connection, marks: Marks) -> str | None:
+    candidates: set[str] = set()
+    for pair in _pairs(marks):
+        rows = connection.execute(
+            "SELECT machine_id FROM machine_mark WHERE kind=? AND value=? ORDER BY machine_id LIMIT ?",
+            (*pair, MOST_CANDIDATES),
+        )
+        candidates.update(row["machine_id"] for row in rows)
+    scored = [(score(marks, _known_marks(connection, machine_id)), machine_id) for machine_id in sorted(candidates)]
+    points, best = max(scored, key=lambda pair: pair[0], default=(0, ""))
+    return best if points > 0 else None
+
+
+def _known_marks(connection: sqlite3.Connection, machine_id: str) -> dict[str, frozenset[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in connection.execute("SELECT kind, value FROM machine_mark WHERE machine_id=?", (machine_id,)):
+        found[row["kind"]].add(row["value"])
+    return {kind: frozenset(values) for kind, values in found.items()}
+
+
+def _note_mark(connection: sqlite3.Connection, mark: tuple[str, str, str], now_s: float) -> None:
+    kind, value, _ = mark
+    added = connection.execute("INSERT OR IGNORE INTO machine_mark VALUES (?,?,?)", mark).rowcount
+    if added:
+        connection.execute(
+            "INSERT OR IGNORE INTO clash SELECT kind, value, machine_id, ? FROM machine_mark WHERE kind=? AND value=? "
+            "AND (SELECT count(*) FROM machine_mark WHERE kind=? AND value=?) > 1",
+            (now_s, kind, value, kind, value),
+        )
+
+
+def _pairs(marks: Marks) -> Iterable[tuple[str, str]]:
+    return sorted((kind, value) for kind, values in marks.items() for value in values)

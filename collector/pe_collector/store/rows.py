@@ -1,0 +1,88 @@
+"""A frame as rows: the octets as they came, and the columns people ask about.
+
+Words are stored as they were sent: a reason this version does not know is shown, not judged.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pe_agent import wire
+from pe_protos.v1 import report_pb2 as pb
+
+_MOST = 2**63 - 1
+
+INSERTS = {
+    "frame": "INSERT OR IGNORE INTO frame VALUES (?,?,?,?)",
+    "observation": "INSERT OR IGNORE INTO observation VALUES (?,?,?,?,?,?,?,?,?)",
+    "event": "INSERT OR IGNORE INTO event VALUES (?,?,?,?,?,?,?)",
+    "finding": "INSERT OR IGNORE INTO finding VALUES (?,?,?,?,?,?,?,?)",
+    "log_chunk": "INSERT OR IGNORE INTO log_chunk VALUES (?,?,?,?,?,?,?,?,?)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """One frame ready for the tables. `table` is empty when this version has no table for its body."""
+
+    report_id: str
+    sequence: int
+    body: str
+    octets: bytes
+    size: int
+    table: str = ""
+    row: tuple[Any, ...] = ()
+    summary: pb.Summary | None = None
+
+
+def file_frame(report_id: str, frame: pb.Frame, octets: bytes) -> Filed:
+    """The rows of one frame that is not a hello; `octets` is what was received."""
+    body = frame.WhichOneof("body") or ""
+    size = len(octets)
+    table, columns = _TABLES.get(body, ("", None))
+    row = (report_id, frame.sequence, *columns(getattr(frame, body))) if columns else ()
+    if body == "log":
+        frame.log.ClearField("data")
+        octets = frame.SerializeToString()
+    summary = frame.summary if body == "summary" else None
+    return Filed(report_id, frame.sequence, body, octets, size, table, row, summary)
+
+
+def finite(number: float) -> float | None:
+    """The number, None for one that is not finite: JSON has no word for it and it orders nothing."""
+    return number if math.isfinite(number) else None
+
+
+def _observation(body: pb.Observation) -> tuple[Any, ...]:
+    facts = wire.facts_from_pb(body.facts)
+    known = {name: v for name, v in sorted(facts.items()) if not isinstance(v, float) or math.isfinite(v)}
+    times = finite(body.started_at_s), finite(body.elapsed_s)
+    return body.probe, body.target, body.outcome, body.reason, *times, json.dumps(known)
+
+
+def _event(body: pb.Event) -> tuple[Any, ...]:
+    return finite(body.at_s), body.adapter, body.kind, body.detail, body.recovered
+
+
+def _finding(body: pb.Finding) -> tuple[Any, ...]:
+    evidence = [
+        {"file": e.file, "line": e.line, "text": e.text, "probe": e.probe, "target": e.target} for e in body.evidence
+    ]
+    return body.id, body.title, body.owner, body.advice, finite(body.confidence), json.dumps(evidence)
+
+
+def _log(body: pb.LogChunk) -> tuple[Any, ...]:
+    offset, size = min(body.offset_bytes, _MOST), min(body.file_bytes, _MOST)
+    return body.path, offset, body.codec, body.expanded_bytes, size, body.sha256, body.data
+
+
+_TABLES: dict[str, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
+    "observation": ("observation", _observation),
+    "event": ("event", _event),
+    "finding": ("finding", _finding),
+    "log": ("log_chunk", _log),
+}

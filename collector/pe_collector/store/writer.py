@@ -1,0 +1,139 @@
+"""Who writes? One thread. It commits whatever waits in its queue at once, and answers only after the commit."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pe_agent.errors import PeError
+
+from pe_collector.store.database import StoreError, open_writer
+from pe_collector.store.frames import Stored, store_frames
+from pe_collector.store.rows import Filed
+
+__all__ = ["Stored", "Writer"]
+
+MOST_AT_ONCE = 1000
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Either a frame or a step that needs the connection to itself; `done` hears of it after the commit."""
+
+    done: Future[Any]
+    frame: Filed | None = None
+    step: Callable[[sqlite3.Connection], Any] | None = None
+
+
+class Writer:
+    """The only one who writes. Callers bound what they have in flight; the queue itself takes everything."""
+
+    def __init__(self, path: Path, now_s: Callable[[], float] = time.time) -> None:
+        self._now_s = now_s
+        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._connection = open_writer(path)
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
+        self._thread.start()
+
+    def put(self, frame: Filed) -> Future[Stored]:
+        """Store a frame of a report that was opened; the answer comes after the commit, or is a StoreError."""
+        return self._order(frame, None)
+
+    def run(self, step: Callable[[sqlite3.Connection], _Answer]) -> Future[_Answer]:
+        """Run `step` inside the next transaction; what it raises undoes it alone."""
+        return self._order(None, step)
+
+    def close(self) -> None:
+        """Commit what waits, then stop."""
+        self._closed = True
+        self._orders.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _order(self, frame: Filed | None, step: Callable[[sqlite3.Connection], Any] | None) -> Future[Any]:
+        done: Future[Any] = Future()
+        # Running from the start: a caller that goes away must not take its answer out of a commit under way.
+        done.set_running_or_notify_cancel()
+        if self._closed:
+            done.set_exception(StoreError("the collector is stopping; send again"))
+        else:
+            self._orders.put(_Order(done, frame, step))
+        return done
+
+    def _work(self) -> None:
+        stopping = False
+        while not stopping:
+            orders, stopping = self._drain()
+            if not self._commit(orders) and len(orders) > 1:
+                # One order that cannot be stored must not take the others with it.
+                for order in orders:
+                    self._commit([order], last_try=True)
+
+    def _drain(self) -> tuple[list[_Order], bool]:
+        orders: list[_Order] = []
+        order = self._orders.get()
+        while order is not None:
+            orders.append(order)
+            if len(orders) >= MOST_AT_ONCE:
+                return orders, False
+            try:
+                order = self._orders.get_nowait()
+            except queue.Empty:
+                return orders, False
+        return orders, True
+
+    def _commit(self, orders: list[_Order], *, last_try: bool = False) -> bool:
+        """Whether the orders were settled; if not, and others could be to blame, nobody has heard yet."""
+        if not orders:
+            return True
+        try:
+            answers = self._transact(orders)
+        except (sqlite3.Error, OverflowError, ValueError, PeError) as exc:
+            self._roll_back()
+            if len(orders) > 1 and not last_try:
+                return False
+            for order in orders:
+                order.done.set_exception(StoreError(f"not stored: {exc}; check the collector's disk"))
+            return True
+        for order, answer in zip(orders, answers, strict=True):
+            if isinstance(answer, PeError):
+                order.done.set_exception(answer)
+            else:
+                order.done.set_result(answer)
+        return True
+
+    def _transact(self, orders: list[_Order]) -> list[Any]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        answers = [self._step(order.step) if order.step else None for order in orders]
+        frames = [order.frame for order in orders if order.frame is not None]
+        stored = store_frames(connection, frames, self._now_s())
+        connection.execute("COMMIT")
+        return [
+            stored[order.frame.report_id] if order.frame else answer
+            for order, answer in zip(orders, answers, strict=True)
+        ]
+
+    def _step(self, step: Callable[[sqlite3.Connection], Any]) -> Any:
+        self._connection.execute("SAVEPOINT step")
+        try:
+            answer = step(self._connection)
+        except PeError as exc:
+            self._connection.execute("ROLLBACK TO step")
+            answer = exc
+        self._connection.execute("RELEASE step")
+        return answer
+
+    def _roll_back(self) -> None:
+        # SQLite has rolled back by itself after some errors (disk full is one).
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
