@@ -1,0 +1,136 @@
+"""Reports that came by hand: bundles from a USB drive, and JSON Lines from any tool."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from pe_agent import wire
+from pe_agent.bundle import MAGIC, Damage, read_bundle
+from pe_agent.errors import DecodeError, UsageError
+from pe_protos.v1 import report_pb2 as pb
+
+from pe_collector import store
+from pe_collector.limits import Limits, read_hello, read_record
+from pe_collector.refusal import Refused
+from pe_collector.store.frames import store_frames
+from pe_collector.store.opening import Opened
+
+MOST_BUNDLE_OCTETS = MOST_LINE_OCTETS = 128 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of one report. `source` is FILE or FILE:LINE; `problems` name what was left out."""
+
+    source: str
+    report_id: str = ""
+    frames: int = 0
+    complete: bool = False
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """A report read from a file, before it is stored."""
+
+    hello: pb.Hello
+    frames: tuple[tuple[pb.Frame, bytes], ...]
+    problems: tuple[str, ...]
+    # Frames in JSON have no numbers: they cannot be laid beside those that are stored already.
+    numbered: bool
+
+
+def import_files(folder: Path, paths: Iterable[Path], now_s: float, limits: Limits) -> Iterator[Imported]:
+    """Store every report in these files, one transaction each; a damaged part is skipped and named.
+
+    Raises:
+        UsageError: there is no collector in the folder, or a file cannot be read.
+        StoreError: the database does not take it.
+    """
+    path = folder / store.FILE_NAME
+    if not path.exists():
+        raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
+    with closing(store.open_writer(store.create(folder))) as connection:
+        for source in paths:
+            for where, carried in _read(source, limits):
+                if isinstance(carried, str):
+                    yield Imported(where, problems=(carried,))
+                else:
+                    yield _keep(connection, where, carried, now_s)
+
+
+def _read(path: Path, limits: Limits) -> Iterator[tuple[str, _Carried | str]]:
+    try:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) == MAGIC:
+                yield str(path), _read_bundle(MAGIC + file.read(MOST_BUNDLE_OCTETS), limits)
+                return
+            file.seek(0)
+            for number, line in enumerate(iter(lambda: file.readline(MOST_LINE_OCTETS), b""), start=1):
+                if line.strip():
+                    yield f"{path}:{number}", _read_line(line, limits)
+    except OSError as exc:
+        raise UsageError(f"{path}: {exc.strerror}") from exc
+
+
+def _read_bundle(octets: bytes, limits: Limits) -> _Carried | str:
+    hello: pb.Hello | None = None
+    frames: list[tuple[pb.Frame, bytes]] = []
+    problems: list[str] = []
+    for record in read_bundle(octets):
+        if isinstance(record, Damage):
+            problems.append(f"octets {record.at} to {record.until} are damaged")
+            continue
+        try:
+            if hello is None:
+                hello = read_hello(record, limits)
+            else:
+                frames.append((read_record(record, limits), record))
+        except Refused as exc:
+            problems.append(str(exc))
+    if hello is None:
+        return "; ".join(["nothing says which machine this is from", *problems])
+    return _Carried(hello, tuple(frames), tuple(problems), numbered=True)
+
+
+def _read_line(line: bytes, limits: Limits) -> _Carried | str:
+    try:
+        message = wire.report_from_json(line.decode("utf-8"))
+        opening, *records = wire.report_to_frames(message)
+        hello = read_hello(opening.SerializeToString(), limits)
+        octets = [frame.SerializeToString() for frame in records]
+        frames = tuple((read_record(each, limits), each) for each in octets)
+    except (DecodeError, Refused, UnicodeDecodeError) as exc:
+        return str(exc)
+    return _Carried(hello, frames, (), numbered=False)
+
+
+def _keep(connection: sqlite3.Connection, where: str, carried: _Carried, now_s: float) -> Imported:
+    hello = carried.hello
+    hello.ClearField("token")
+    arrived = store.Arrived(hello, where, "", now_s, carried=True)
+    report_id = arrived.report_id
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        opened = store.open_report(connection, arrived)
+        if _has_all(opened, carried):
+            connection.execute("ROLLBACK")
+            note = (*carried.problems, "is stored already")
+            return Imported(where, report_id, 0, opened.complete, note)
+        filed = [store.file_frame(report_id, frame, octets) for frame, octets in carried.frames]
+        stored = store_frames(connection, filed, now_s)
+        connection.execute("COMMIT")
+    except sqlite3.Error as exc:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise store.StoreError(f"{where}: not stored: {exc}") from exc
+    complete = stored[report_id].complete if filed else opened.complete
+    return Imported(where, report_id, len(filed), complete, carried.problems)
+
+
+def _has_all(opened: Opened, carried: _Carried) -> bool:
+    return opened.complete or (opened.stored_through > 0 and not carried.numbered)

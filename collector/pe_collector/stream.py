@@ -1,0 +1,123 @@
+"""One report coming in: frames in ascending order to the writer, receipts back after each commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import Future
+from typing import TypeAlias
+
+import grpc
+from pe_agent import wire
+from pe_agent.errors import PeError
+from pe_agent.model import receipt_code
+from pe_protos.v1 import report_pb2 as pb
+
+from pe_collector import limits as bounds
+from pe_collector.budget import Budget
+from pe_collector.limits import Limits
+from pe_collector.refusal import Reason, Refused
+from pe_collector.store import Opened, Stored, Writer, file_frame
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, pb.Receipt]"
+
+
+class Stream:
+    """What one stream knows. Receipts are gathered: several commits between two writes make one receipt."""
+
+    def __init__(self, report_id: bytes, opened: Opened, writer: Writer, limits: Limits) -> None:
+        self._report_id = report_id
+        self._next = opened.stored_through + 1
+        self._octets = opened.stored_octets
+        self._latest = Stored(opened.stored_through, opened.complete)
+        self._writer = writer
+        self._limits = limits
+        self._mine = Budget(limits.in_flight_octets)
+        self._waiting = 0
+        self._ended = False
+        self._failure: BaseException | None = None
+        # Set from the start: the first receipt says where to go on.
+        self._news = asyncio.Event()
+        self._news.set()
+
+    async def run(self, context: Context, all_streams: Budget) -> None:
+        """Until the client has said everything and knows that it is stored.
+
+        Raises:
+            Refused: a frame that breaks the rules, or none for too long.
+            StoreError: the disk does not take it.
+        """
+        taking = asyncio.create_task(self._take(context, all_streams))
+        answering = asyncio.create_task(self._answer(context))
+        try:
+            await asyncio.wait({taking, answering}, return_when=asyncio.FIRST_EXCEPTION)
+            for task in (taking, answering):
+                if task.done():
+                    task.result()
+        finally:
+            for task in (taking, answering):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, PeError):
+                    await task
+
+    async def _take(self, context: Context, all_streams: Budget) -> None:
+        try:
+            while isinstance(octets := await self._read(context), bytes):
+                await self._put(octets, all_streams)
+        finally:
+            self._ended = True
+            self._news.set()
+
+    async def _read(self, context: Context) -> object:
+        try:
+            return await asyncio.wait_for(context.read(), self._limits.idle_s)
+        except TimeoutError as exc:
+            raise Refused(Reason.IDLE, f"nothing came for {self._limits.idle_s:g} s; open the report again") from exc
+
+    async def _put(self, octets: bytes, all_streams: Budget) -> None:
+        frame = bounds.read_record(octets, self._limits)
+        if frame.sequence > self._next:
+            raise Refused(Reason.GAP, f"frame {frame.sequence} came where {self._next} was due")
+        if frame.sequence < self._next:
+            return
+        self._next += 1
+        self._octets += len(octets)
+        if self._octets > self._limits.octets:
+            raise Refused(Reason.TOO_MUCH, f"a report has at most {self._limits.octets} octets")
+        await self._mine.take(len(octets))
+        await all_streams.take(len(octets))
+        self._waiting += 1
+        done = asyncio.wrap_future(self._submit(frame, octets))
+        done.add_done_callback(lambda future: self._settled(future, len(octets), all_streams))
+
+    def _submit(self, frame: pb.Frame, octets: bytes) -> Future[Stored]:
+        return self._writer.put(file_frame(self._report_id.hex(), frame, octets))
+
+    def _settled(self, future: asyncio.Future[Stored], octets: int, all_streams: Budget) -> None:
+        self._waiting -= 1
+        self._mine.give(octets)
+        all_streams.give(octets)
+        failure = None if future.cancelled() else future.exception()
+        if failure is not None:
+            self._failure = failure
+        elif not future.cancelled():
+            self._latest = future.result()
+        self._news.set()
+
+    async def _answer(self, context: Context) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if self._failure is not None:
+                raise self._failure
+            over = self._ended and not self._waiting
+            await context.write(self._receipt())
+            if over:
+                return
+
+    def _receipt(self) -> pb.Receipt:
+        stored = self._latest
+        code = receipt_code(self._report_id) if stored.complete else ""
+        return pb.Receipt(
+            protocol=wire.PROTOCOL, stored_through=stored.stored_through, complete=stored.complete, code=code
+        )

@@ -1,0 +1,108 @@
+"""Does the writer answer only for what is on disk, and does one bad order spare the others?"""
+
+import sqlite3
+from concurrent.futures import wait
+from contextlib import closing
+
+import pytest
+from pe_agent.errors import UsageError
+from pe_collector import store
+from pe_protos.v1 import report_pb2 as pb
+
+
+@pytest.fixture
+def path(tmp_path):
+    return store.create(tmp_path)
+
+
+@pytest.fixture
+def writer(path):
+    opened = store.Writer(path, lambda: 1000.0)
+    yield opened
+    opened.close()
+
+
+def opened(writer, number):
+    hello = pb.Hello(protocol=1, report_id=bytes(15) + bytes([number]))
+    arrived = store.Arrived(hello, "test", "", 1000.0)
+    writer.run(lambda connection: store.open_report(connection, arrived)).result(10)
+    return arrived.report_id
+
+
+def filed(report_id, sequence, detail=""):
+    frame = pb.Frame(sequence=sequence, event=pb.Event(kind="link-up", detail=detail))
+    return store.file_frame(report_id, frame, frame.SerializeToString())
+
+
+def test_the_database_is_made_for_durable_commits(path):
+    with closing(store.open_writer(path)) as connection:
+        asked = ("journal_mode", "synchronous", "page_size")
+        assert [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == ["wal", 2, 8192]
+
+
+def test_making_it_again_changes_nothing(path):
+    with closing(sqlite3.connect(path)) as connection:
+        before = connection.execute("SELECT name, sql FROM sqlite_master").fetchall()
+    assert store.create(path.parent) == path
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name, sql FROM sqlite_master").fetchall() == before
+
+
+def test_an_answer_means_another_connection_sees_it(path, writer):
+    report_id = opened(writer, 1)
+    with closing(store.open_reader(path)) as reader:
+        for sequence in range(1, 50):
+            answer = writer.put(filed(report_id, sequence)).result(10)
+            count = reader.execute("SELECT count(*) FROM event").fetchone()[0]
+            assert (answer.stored_through, count) == (sequence, sequence)
+
+
+def test_a_frame_of_an_unknown_report_fails_alone(writer):
+    known = opened(writer, 1)
+    orders = [writer.put(filed(known if n % 2 else "f" * 32, (n + 1) // 2)) for n in range(1, 101)]
+    wait(orders, 20)
+    for number, order in enumerate(orders, start=1):
+        failure = order.exception()
+        assert (failure is None) == (number % 2 == 1), number
+        assert failure is None or isinstance(failure, store.StoreError)
+    assert orders[98].result().stored_through == 50
+
+
+def test_what_a_step_raises_undoes_it_alone(path, writer):
+    def wrong(connection):
+        connection.execute("INSERT INTO token VALUES ('x','','',0,0,NULL,NULL,NULL)")
+        raise UsageError("no")
+
+    report_id = opened(writer, 1)
+    failed, kept = writer.run(wrong), writer.put(filed(report_id, 1))
+    assert isinstance(failed.exception(10), UsageError)
+    assert kept.result(10).stored_through == 1
+    with closing(store.open_reader(path)) as reader:
+        assert reader.execute("SELECT count(*) FROM token").fetchone()[0] == 0
+
+
+def test_closing_stores_what_waits_and_takes_nothing_more(path):
+    writer = store.Writer(path, lambda: 1000.0)
+    report_id = opened(writer, 1)
+    orders = [writer.put(filed(report_id, n)) for n in range(1, 2001)]
+    writer.close()
+    assert orders[-1].result(0).stored_through == 2000
+    assert isinstance(writer.put(filed(report_id, 2001)).exception(0), store.StoreError)
+
+
+def test_the_first_of_two_frames_with_one_number_stays(path, writer):
+    report_id = opened(writer, 1)
+    wait([writer.put(filed(report_id, 1, "first")), writer.put(filed(report_id, 1, "second"))])
+    with closing(store.open_reader(path)) as reader:
+        assert [row["detail"] for row in reader.execute("SELECT detail FROM event")] == ["first"]
+
+
+def test_a_disk_without_room_fails_the_order_and_not_the_writer(path, writer):
+    report_id = opened(writer, 1)
+    full = writer.run(lambda c: c.execute(f"PRAGMA max_page_count={c.execute('PRAGMA page_count').fetchone()[0]}"))
+    full.result(10)
+    failure = writer.put(filed(report_id, 1, "x" * 30_000)).exception(10)
+    assert isinstance(failure, store.StoreError)
+    assert "full" in str(failure)
+    writer.run(lambda c: c.execute("PRAGMA max_page_count=1000000")).result(10)
+    assert writer.put(filed(report_id, 1)).result(10).stored_through == 1
