@@ -1,0 +1,106 @@
+"""Every state a TCP path can be in, made by a real router, firewall or listener: is the reason the right one?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from .cases.network import Network, NotPossible, laboratory
+from .cases.table import CASES, FAMILIES, Case
+
+Answer = Mapping[str, Any]
+ROUTER = {4: "10.10.1.1", 6: "fd10:1::1"}
+OWN = {("client", 4): "10.10.1.2", ("client", 6): "fd10:1::2", ("orphan", 4): "10.10.2.2", ("orphan", 6): "fd10:2::2"}
+# Twelve ports of one server, as many as a client that is firewalled off altogether sees rejected at once.
+REJECTED = [f"10.10.9.2@{port}" for port in range(7001, 7013)]
+REJECT_THEM = "add rule inet forward c ip daddr 10.10.9.2 tcp dport 7001-7012 reject with icmp type admin-prohibited\n"
+
+
+@pytest.fixture(scope="module")
+def answers() -> Iterator[dict[int, dict[str, Answer]]]:
+    """By family and name of the row; all rows are asked at the same time."""
+    try:
+        with laboratory() as network, ThreadPoolExecutor(len(FAMILIES)) as pool:
+            found = pool.map(lambda family: network.ask_cases(CASES, family), FAMILIES)
+            yield dict(zip(FAMILIES, found, strict=True))
+    except NotPossible as exc:
+        pytest.skip(str(exc))
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[Network]:
+    """The same network with the ICMP rate limits that Linux has by default."""
+    try:
+        with laboratory(limited=True) as network:
+            network.run("router", "nft", "-f", "-", text=REJECT_THEM)
+            yield network
+    except NotPossible as exc:
+        pytest.skip(str(exc))
+
+
+@pytest.fixture(params=FAMILIES, ids=["v4", "v6"])
+def family(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def answer(answers: dict[int, dict[str, Answer]], family: int) -> Callable[[str], Answer]:
+    return lambda name: answers[family][name]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_state_of_a_path_has_its_reason(case: Case, answer: Callable[[str], Answer]) -> None:
+    assert answer(case.name)["reason"] in case.reasons
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.icmp], ids=lambda case: case.name)
+def test_who_says_no_stands_beside_the_reason(case: Case, answer: Callable[[str], Answer], family: int) -> None:
+    facts = answer(case.name)["facts"]
+    assert case.icmp is not None
+    assert (facts["icmp_type"], facts["icmp_code"]) == case.icmp[FAMILIES.index(family)]
+    own = case.icmp_from == "own"
+    assert facts["icmp_from"] == (OWN[case.client, family] if own else ROUTER[family])
+    assert facts.get("icmp_local", False) is own
+
+
+def test_only_a_path_that_answers_is_ok(answers: dict[int, dict[str, Answer]]) -> None:
+    wrong = [
+        (name, row["outcome"], row["reason"])
+        for found in answers.values()
+        for name, row in found.items()
+        if (row["outcome"] == "ok") is not (row["reason"] == "answered")
+    ]
+    assert wrong == []
+
+
+def test_no_state_of_a_path_takes_longer_than_two_passes(answers: dict[int, dict[str, Answer]]) -> None:
+    slow = {name: row["elapsed_s"] for found in answers.values() for name, row in found.items() if row["elapsed_s"] > 5}
+    assert slow == {}
+
+
+@pytest.mark.parametrize(("name", "spoken"), [("transparent HTTP proxy", "http"), ("TLS middlebox", "tls")])
+def test_a_middlebox_is_named_by_what_it_speaks(answer: Callable[[str], Answer], name: str, spoken: str) -> None:
+    assert answer(name)["facts"]["spoken"] == spoken
+
+
+def test_a_slow_path_shows_its_round_trip_time(answer: Callable[[str], Answer]) -> None:
+    assert 0.4 <= answer("400 ms round trip")["facts"]["rtt_s"] < 1.4
+
+
+def test_twelve_rejected_ports_are_all_seen_rejected_under_a_rate_limit(limited: Network) -> None:
+    found = limited.ask("client", REJECTED)
+    assert [row["reason"] for row in found] == ["rejected"] * len(REJECTED)
+    assert {row["facts"]["pass"] for row in found} == {1, 2}, "the limit was not felt, so nothing was shown"
+
+
+def test_one_dropped_port_among_rejected_ones_is_still_filtered(limited: Network) -> None:
+    network = limited
+    rules = REJECT_THEM.replace("7001-7012", "7101-7102") + REJECT_THEM.replace("7001-7012", "7103").replace(
+        "reject with icmp type admin-prohibited", "drop"
+    )
+    network.run("router", "nft", "-f", "-", text=rules)
+    found = network.ask("client", [f"10.10.9.2@{port}" for port in (7101, 7102, 7103)])
+    assert found[2]["reason"] == "filtered"
