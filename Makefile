@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := constraints.txt
 # Real peers for the laboratory and the tests. Without root they are not installed, and what needs them says so.
-PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools
+PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools dnsmasq tftpd-hpa kea-dhcp4-server
 
 .PHONY: demo test soak setup check system-packages clean
 
@@ -35,10 +35,15 @@ check: $(STAMP)
 	$(BIN)/python protos/generate.py --check
 
 test: setup check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
+# FUZZ_SECONDS: how long each codec is fuzzed. Where the fuzzer does not install, the soak goes on without it.
+FUZZ_SECONDS ?= 60
 soak: setup
+	-$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --group fuzz
 	$(BIN)/python -m pytest
+	@$(BIN)/python -c "import atheris" 2>/dev/null || { echo "atheris is not installed: nothing was fuzzed"; exit 0; }; \
+	  $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 clean:
 	rm -rf $(VENV) demo-data
