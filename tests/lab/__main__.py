@@ -21,7 +21,9 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
     options.add_argument("--clients", type=int, default=6, metavar="N", help="machines in each network [6]")
     ending = options.add_mutually_exclusive_group()
-    ending.add_argument("--once", action="store_true", help="play, print the patterns as JSON last, and clean up (the default)")
+    ending.add_argument(
+        "--once", action="store_true", help="play, print the patterns as JSON last, and clean up (the default)"
+    )
     ending.add_argument("--stay", action="store_true", help="keep the laboratory running until Ctrl+C")
     told = options.parse_args()
     reason = why_not()
