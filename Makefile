@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := constraints.txt
 # Real peers for the laboratory and the tests. Without root they are not installed, and what needs them says so.
-PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools dnsmasq tftpd-hpa kea-dhcp4-server
+PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools dnsmasq tftpd-hpa kea-dhcp4-server chrony faketime
 
-.PHONY: demo test soak setup check system-packages clean
+.PHONY: demo test soak setup check pictures system-packages clean
 
 setup: system-packages $(STAMP)
 
@@ -44,6 +44,10 @@ soak: setup
 	$(BIN)/python -m pytest
 	@$(BIN)/python -c "import atheris" 2>/dev/null || { echo "atheris is not installed: nothing was fuzzed"; exit 0; }; \
 	  $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+# The pictures in the README, drawn from the laboratory.
+pictures: setup
+	$(BIN)/python -m tests.lab.pictures docs
 
 clean:
 	rm -rf $(VENV) demo-data

@@ -1,0 +1,114 @@
+"""The agent as a real Windows program: CPython for Windows under Wine, told by what Wine can show."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import DEVNULL
+
+import pytest
+from pe_agent.host.netlink import links
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
+WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
+
+pytestmark = [
+    pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
+    pytest.mark.skipif(
+        not (WINDOWS_PYTHON / "python.exe").exists(), reason="no CPython for Windows: .ci/windows-python"
+    ),
+]
+STORY = "2008-07-28 10:15:01, Error                 IBS    CreateClientSession: Error code [0x800706BA]\r\n"
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory):
+    """A Windows with the agent in C:\\pe-agent, and how to run it there; standard handles must be pipes."""
+    prefix = tmp_path_factory.mktemp("wine")
+    environment = os.environ | {
+        "WINEPREFIX": str(prefix),
+        "WINEDEBUG": "-all",
+        # Nothing here may speak to the network of the machine that runs the tests.
+        "PE_AGENT_ONLY": "address,architecture",
+        "WINEDLLOVERRIDES": "mscoree,mshtml=",
+        "XDG_RUNTIME_DIR": str(prefix),
+    }
+    # The first program starts Wine's services, which would hold our pipes open.
+    subprocess.run(
+        [WINE, "wineboot", "-i"],
+        env=environment,
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        check=True,
+        timeout=120,
+    )
+    folder = prefix / "drive_c" / "pe-agent"
+    shutil.copytree(WINDOWS_PYTHON, folder)
+    shutil.copytree(REPOSITORY / "agent" / "pe_agent", folder / "pe_agent")
+    import click
+
+    shutil.copytree(Path(click.__file__).parent, folder / "click")
+    start = "import sys; sys.path.insert(0, r'C:\\pe-agent'); from pe_agent.__main__ import main; main()"
+    (folder / "start.py").write_text(start)
+
+    def run(*arguments):
+        command = [WINE, str(folder / "python.exe"), "-X", "utf8", r"C:\pe-agent\start.py", *arguments]
+        return subprocess.run(
+            command, env=environment, stdin=DEVNULL, capture_output=True, cwd=folder, timeout=120, check=False
+        )
+
+    run.folder = folder
+    yield run
+    subprocess.run([shutil.which("wineserver") or "/usr/lib/wine/wineserver64", "-k"], env=environment, check=False)
+
+
+def test_windows_habits_are_understood(drive):
+    done = drive("report", "/?")
+    assert done.returncode == 0
+    assert b"Exit codes" in done.stdout
+
+
+def test_adapters_are_listed_with_their_macs(drive):
+    done = drive("probe", "address", "--format", "json")
+    told = {o["facts"]["mac"] for o in json.loads(done.stdout)["observations"] if "mac" in o["facts"]}
+    assert told == {link.mac for link in links()}
+
+
+def test_the_image_and_the_process_have_an_architecture(drive):
+    done = drive("probe", "architecture", "--format", "json")
+    (answer,) = json.loads(done.stdout)["observations"]
+    facts = answer["facts"]
+    assert (facts["image"], facts["process"], facts["cpu"]) == ("x64", "x64", "x64")
+
+
+def test_a_closed_port_is_told_as_refused(drive):
+    done = drive("probe", "wds-rpc", "--server", "127.0.0.1", "--rpc-port", "1", "--format", "json")
+    (answer,) = json.loads(done.stdout)["observations"]
+    assert (answer["target"], answer["reason"]) == ("127.0.0.1:1", "refused")
+
+
+def test_a_report_without_protobuf_is_kept_as_json_that_the_collector_reads(drive):
+    panther = drive.folder / "root" / "Windows" / "Panther"
+    panther.mkdir(parents=True)
+    (panther / "setupact.log").write_bytes(STORY.encode())
+    done = drive("report", "/format:json", "/sysroot:C:\\pe-agent\\root", "/no-send")
+    report = json.loads(done.stdout)
+    assert report["boot"]["os_version"].startswith("Windows")
+    assert report["verdict"]["finding_id"] == "wds-client-session-failed"
+    (kept,) = (drive.folder / "spool").glob("*.jsonl")
+    data = drive.folder / "collector"
+    for words in (["init"], ["import", str(kept)]):
+        command = [sys.executable, "-m", "pe_collector", *words, "--data", str(data)]
+        assert "not imported" not in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "-m", "pe_collector", "show", report["code"], "--data", str(data), "--log"]
+    stored = subprocess.run([*command, report["observations"][-1]["target"]], capture_output=True, check=True).stdout
+    assert stored == STORY.encode()
+
+
+def test_the_hook_returns_at_once_with_0(drive):
+    done = drive("auto", "/no-send", "/watch:0", "/wait-for-address:0.1")
+    assert (done.returncode, done.stdout) == (0, b"")
