@@ -46,12 +46,32 @@ class Reason(StrEnum):
     BIND_REJECTED = "bind-rejected"
     MALFORMED = "malformed"
     LARGE_DATA_LOST = "large-data-lost"
+    NOT_SMB = "not-smb"
+    CLOCK_SKEW = "clock-skew"
+    # names
+    NO_SUCH_NAME = "no-such-name"
+    NAME_REFUSED = "name-refused"
+    NAME_SERVER_FAILED = "name-server-failed"
+    STALE_NAME = "stale-name"
+    NO_NAME_SERVER = "no-name-server"
+    # size of packets
+    MTU_TOO_SMALL = "mtu-too-small"
+    # DHCP, PXE and TFTP
+    SEVERAL_SERVERS = "several-servers"
+    RELAY_MISSING = "relay-missing"
+    NO_BOOT_SERVER = "no-boot-server"
+    OPTION_60_WRONG = "option-60-wrong"
+    FILE_NOT_FOUND = "file-not-found"
     # adapters and addresses
     NO_ADAPTER = "no-adapter"
     NO_LINK = "no-link"
     APIPA_ONLY = "apipa-only"
     LATE_ADDRESS = "late-address"
     DUPLICATE_ADDRESS = "duplicate-address"
+    NO_DRIVER = "no-driver"
+    DEAD_PORT = "dead-port"
+    WRONG_VLAN = "wrong-vlan"
+    SPANNING_TREE = "spanning-tree"
     # machine and image
     MATCHES = "matches"
     MISMATCH = "mismatch"

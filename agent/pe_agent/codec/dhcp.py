@@ -18,9 +18,15 @@ _PAD, _END, _OVERLOAD = 0, 255, 52
 # A DHCP message cannot be larger than a UDP datagram.
 MAX_MESSAGE_OCTETS = 65507
 
-SUBNET_MASK, ROUTER, DNS_SERVER, DOMAIN_NAME = 1, 3, 6, 15
-LEASE_TIME, MESSAGE_TYPE, SERVER_IDENTIFIER = 51, 53, 54
-VENDOR_CLASS, BOOT_SERVER_NAME, BOOT_FILE_NAME = 60, 66, 67
+REQUEST_OPERATION, REPLY_OPERATION = 1, 2
+SUBNET_MASK, ROUTER, DNS_SERVER, DOMAIN_NAME, TIME_SERVER = 1, 3, 6, 15, 42
+VENDOR_OPTIONS = 43
+LEASE_TIME, MESSAGE_TYPE, SERVER_IDENTIFIER, PARAMETER_LIST = 51, 53, 54, 55
+VENDOR_CLASS, CLIENT_IDENTIFIER, BOOT_SERVER_NAME, BOOT_FILE_NAME = 60, 61, 66, 67
+DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5
+_ETHERNET = 1
+# RFC 951 section 3: a BOOTP message has 300 octets at least; some servers and relays drop shorter ones.
+_LEAST_OCTETS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ class DhcpMessage:
         octets = self.options.get(option, b"")
         return str(ipaddress.IPv4Address(octets[:4])) if len(octets) >= 4 else ""
 
+    def addresses(self, option: int) -> tuple[str, ...]:
+        """Every whole IPv4 address of an option, in order."""
+        octets = self.options.get(option, b"")
+        return tuple(_dotted(octets[at : at + 4]) for at in range(0, len(octets) - 3, 4))
+
     def number(self, option: int) -> int | None:
         """An option that holds an unsigned integer of 1, 2 or 4 octets; None when absent."""
         octets = self.options.get(option, b"")
@@ -62,6 +73,32 @@ class DhcpMessage:
     def boot_file(self) -> str:
         """Option 67, else the file field."""
         return self.text(BOOT_FILE_NAME) or _c_string(self.file)
+
+
+def encode_message(message: DhcpMessage) -> bytes:
+    """A DHCP message for a UDP datagram, with no flags set, padded to the least size of BOOTP.
+
+    Raises:
+        ValueError: an address or MAC that is none, or a field longer than its place.
+    """
+    mac = bytes.fromhex(message.client_mac.replace(":", ""))
+    if len(mac) > 16 or len(message.sname) > 64 or len(message.file) > 128:
+        raise ValueError("MAC, sname and file hold 16, 64 and 128 octets at most (RFC 2131 section 2)")
+    addresses = (message.ciaddr, message.yiaddr, message.siaddr, message.giaddr)
+    fixed = _FIXED.pack(
+        message.operation,
+        _ETHERNET,
+        len(mac),
+        0,
+        message.transaction,
+        0,
+        0,
+        *(ipaddress.IPv4Address(address).packed for address in addresses),
+        mac,
+        message.sname,
+        message.file,
+    )
+    return (fixed + MAGIC_COOKIE + encode_options(message.options)).ljust(_LEAST_OCTETS, b"\0")
 
 
 def decode_message(octets: bytes) -> DhcpMessage:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from pe_agent.host import Host
-from pe_agent.model import Event, Observation
+from pe_agent.model import Event, Observation, Outcome, Reason
 
 WDS_RPC_PORT = 5040
 ENDPOINT_MAPPER_PORT = 135
+# Kerberos refuses a client whose clock is further off ([MS-KILE] 3.1.5.11, RFC 4120 section 3.1.3).
+CLOCK_SKEW_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +81,10 @@ class Probe:
     deadline_s: float
     needs_target: bool = True
     waits: bool = False
+
+
+def judged_skew(skew_s: float | None) -> tuple[Outcome, Reason]:
+    """What a difference between this clock and a server's means; None is not known."""
+    if skew_s is not None and abs(skew_s) > CLOCK_SKEW_LIMIT_S:
+        return Outcome.WARNING, Reason.CLOCK_SKEW
+    return Outcome.OK, Reason.ANSWERED

@@ -12,6 +12,7 @@ import itertools
 import selectors
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pe_agent.model import FactValue, Observation, Outcome, Reason
@@ -22,7 +23,8 @@ from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 
 PROBE = "path-trace"
 MAX_HOPS = 16
-_PATIENCE_S = 2.0
+# Long enough for the second SYN, which follows the first after a second.
+_PATIENCE_S = 1.4
 _MARGIN_S = 0.2
 _PATH_PROBES = {"endpoint-mapper", "wds-rpc"}
 _BLOCKED = {Reason.FILTERED, Reason.REJECTED}
@@ -63,12 +65,21 @@ class Hop:
 def run(context: Context) -> Iterator[Observation]:
     """One observation for each blocked endpoint that was observed earlier; none when nothing is blocked."""
     asked = [(o, Endpoint.parse(o.target)) for o in context.earlier if o.probe in _PATH_PROBES]
-    blocked = list(dict.fromkeys(e for o, e in asked if e and o.reason in _BLOCKED))
     reached = {e.address: e for o, e in reversed(asked) if e and o.reason in _REACHED}
-    for number, endpoint in enumerate(blocked):
-        share_s = (context.left_s() - _MARGIN_S) / (len(blocked) - number)
-        deadline = Deadline(context.clock_s, context.deadline_at_s).within(min(_PATIENCE_S, share_s))
-        yield _observed(endpoint, reached.get(endpoint.address), deadline)
+    blocked: dict[str, dict[Endpoint, None]] = {}
+    for observation, endpoint in asked:
+        if endpoint and observation.reason in _BLOCKED:
+            blocked.setdefault(endpoint.address, {})[endpoint] = None
+    if not blocked:
+        return
+    deadline = Deadline(context.clock_s, context.deadline_at_s - _MARGIN_S).within(_PATIENCE_S)
+
+    def observed(address: str) -> list[Observation]:
+        return _observed(list(blocked[address]), reached.get(address), deadline)
+
+    with ThreadPoolExecutor(len(blocked)) as pool:
+        for observations in pool.map(observed, blocked):
+            yield from observations
 
 
 def trace(endpoints: list[Endpoint], deadline: Deadline) -> dict[Endpoint, list[Hop]]:
@@ -101,15 +112,20 @@ def _hop(sock: socket.socket, limit: int) -> Hop:
     return Hop(limit, icmp, reached=icmp is None and number in {0, errno.ECONNREFUSED})
 
 
-def _observed(endpoint: Endpoint, open_endpoint: Endpoint | None, deadline: Deadline) -> Observation:
+def _observed(blocked: list[Endpoint], open_endpoint: Endpoint | None, deadline: Deadline) -> list[Observation]:
+    """The blocked ports of one address, traced together beside an open one."""
     started_at_s = deadline.clock_s()
-    endpoints = [endpoint] if open_endpoint is None else [endpoint, open_endpoint]
+    answers: list[tuple[Outcome, Reason, dict[str, FactValue]]]
     try:
-        outcome, reason, facts = _judged(trace(endpoints, deadline), endpoint, open_endpoint)
+        hops = trace([*blocked, *([open_endpoint] if open_endpoint else [])], deadline)
+        answers = [_judged(hops, endpoint, open_endpoint) for endpoint in blocked]
     except PathFailure as failure:
-        outcome, reason, facts = Outcome.FAILED, failure.reason, dict(failure.facts)
+        answers = [(Outcome.FAILED, failure.reason, dict(failure.facts))] * len(blocked)
     elapsed_s = deadline.clock_s() - started_at_s
-    return Observation(PROBE, str(endpoint), outcome, reason, started_at_s, elapsed_s, facts)
+    return [
+        Observation(PROBE, str(endpoint), outcome, reason, started_at_s, elapsed_s, facts)
+        for endpoint, (outcome, reason, facts) in zip(blocked, answers, strict=True)
+    ]
 
 
 def _judged(

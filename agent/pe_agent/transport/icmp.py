@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import struct
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pe_agent.model import FactValue, Reason
 
@@ -29,15 +29,20 @@ _IPV6_FAMILIES = {10, 23}
 _CANNOT_V4 = {(3, 0), (3, 1), (3, 5), (3, 6), (3, 7), (3, 8), (3, 11), (3, 12), (11, 0)}
 _CANNOT_V6 = {(1, 0), (1, 2), (1, 3), (3, 0)}
 _TIME_EXCEEDED = {4: 11, 6: 3}
+_TOO_BIG = {4: (3, 4), 6: (2, 0)}
 
 
 @dataclass(frozen=True, slots=True)
 class Icmp:
-    """An ICMP error: type and code as in RFC 792 or, from an IPv6 sender, RFC 4443."""
+    """An ICMP error: type and code as in RFC 792 or, from an IPv6 sender, RFC 4443.
+
+    `mtu` in octets stands in "fragmentation needed" and "packet too big" only.
+    """
 
     type: int
     code: int
     sender: str
+    mtu: int | None = None
 
     @property
     def version(self) -> int:
@@ -48,6 +53,11 @@ class Icmp:
     def time_exceeded(self) -> bool:
         """The hop limit ran out at the sender: a router on the way."""
         return self.type == _TIME_EXCEEDED[self.version]
+
+    @property
+    def too_big(self) -> bool:
+        """The packet was too large for the next link of the sender (RFC 1191, RFC 4443 3.2)."""
+        return (self.type, self.code) == _TOO_BIG[self.version]
 
     @property
     def reason(self) -> Reason:
@@ -65,9 +75,12 @@ def decode_extended_error(octets: bytes) -> Icmp | None:
     """A Linux `struct sock_extended_err` with the offender's address behind it; None when it is not from ICMP."""
     if len(octets) < _EXTENDED_ERROR.size:
         return None
-    _, origin, kind, code, _, _ = _EXTENDED_ERROR.unpack_from(octets)
+    _, origin, kind, code, information, _ = _EXTENDED_ERROR.unpack_from(octets)
     sender = _decode_sockaddr(octets[_EXTENDED_ERROR.size :])
-    return Icmp(kind, code, sender) if origin in _FROM_ICMP and sender else None
+    if origin not in _FROM_ICMP or not sender:
+        return None
+    icmp = Icmp(kind, code, sender)
+    return replace(icmp, mtu=information) if icmp.too_big and information else icmp
 
 
 def decode_icmp_error_info(octets: bytes) -> Icmp | None:

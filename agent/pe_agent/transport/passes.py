@@ -1,7 +1,6 @@
 """Ask endpoints, and ask once more when nothing came back: one lost packet is not a filter.
 
-Routers answer a burst of rejected packets only in part (Linux six, then one a second; Cisco one in half a second),
-so the second pass waits a little and then waits longer for its answer.
+The second pass follows at once, but for a port that a router may have rejected without a word (see `turns`).
 """
 
 from __future__ import annotations
@@ -15,13 +14,15 @@ from dataclasses import dataclass
 from pe_agent.host import Host
 from pe_agent.model import FactValue, Observation, Outcome, Reason
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
+from pe_agent.transport.turns import Turns
 
 FIRST_PASS_S = 1.5
-PAUSE_S = 1.1
-# A router needs up to 3.4 s to find out by ARP that the server is down.
 SECOND_PASS_S = 4.0
-_WORTH_A_SECOND_PASS = {Reason.FILTERED, Reason.SILENT}
-_MOST_AT_ONCE = 16
+_LEAST_S = 0.5
+_WORTH_A_SECOND_PASS = {Reason.FILTERED, Reason.SILENT, Reason.TRUNCATED}
+_SPOKEN_BY_ICMP = {Reason.REJECTED, Reason.UNREACHABLE}
+_MOST_AT_ONCE = 64
+_TURNS = Turns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,13 @@ def observe(
 def ask(endpoint: Endpoint, talk: Talk, deadline: Deadline) -> Answer:
     """Two passes at most; fact `pass` tells which of them gave the answer."""
     answer = _attempt(endpoint, talk, deadline.within(FIRST_PASS_S), 1)
-    if answer.reason not in _WORTH_A_SECOND_PASS or deadline.left_s() <= PAUSE_S:
+    if answer.reason in _SPOKEN_BY_ICMP and "icmp_local" not in answer.facts:
+        _TURNS.rejected(endpoint.address, deadline.clock_s())
+    if answer.reason not in _WORTH_A_SECOND_PASS or deadline.left_s() <= _LEAST_S:
         return answer
-    time.sleep(PAUSE_S)
+    if answer.reason is Reason.FILTERED:
+        now_s = deadline.clock_s()
+        time.sleep(_TURNS.take(endpoint.address, now_s, deadline.at_s - _LEAST_S) - now_s)
     return _attempt(endpoint, talk, deadline.within(SECOND_PASS_S), 2)
 
 

@@ -1,0 +1,195 @@
+"""Which DHCP servers answer on this machine's network, and do they tell firmware the right things?
+
+One observation a server, `answered` unless something about it can break a boot. Silence is weak evidence: switches
+with DHCP snooping drop what looks like a relay, so where the system itself has a lease, silence is `not-known`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from pe_agent.codec import dhcp, pxe
+from pe_agent.host import Adapter, Lease
+from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.probes.contract import Context
+from pe_agent.probes.pxe import asking_clients, boot_facts
+from pe_agent.transport.dhcp import BROADCAST, QUIET_S, UNICAST, WAIT_S, Heard, Hearing, gather_offers
+from pe_agent.transport.path import Deadline, PathFailure
+
+PROBE = "dhcp"
+_NOBODY = "0.0.0.0"
+# What servers of one network must agree on; each hands out addresses of its own.
+_MUST_AGREE = (dhcp.SUBNET_MASK, dhcp.ROUTER)
+_MOST_ADAPTERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What one server offered, in the order it came; never empty."""
+
+    name: str
+    offers: tuple[Heard, ...]
+
+    @property
+    def plain(self) -> Heard:
+        """Its offer to a plain client, else the one to a PXE client."""
+        return next((h for h in self.offers if not h.question.as_pxe), self.offers[0])
+
+    @property
+    def as_pxe(self) -> Heard:
+        """Its offer to a PXE client, else the one to a plain client."""
+        return next((h for h in self.offers if h.question.as_pxe), self.offers[0])
+
+    @property
+    def address(self) -> str:
+        """The address it offered; empty when it offers none, as proxies and boot servers do."""
+        return next((h.offer.yiaddr for h in self.offers if h.offer.yiaddr != _NOBODY), "")
+
+    @property
+    def boots(self) -> bool:
+        """Whether it names a boot file, or says that it is a boot server itself."""
+        return any(
+            h.offer.boot_file or h.offer.text(dhcp.VENDOR_CLASS).startswith(pxe.VENDOR_CLASS) for h in self.offers
+        )
+
+    @property
+    def says(self) -> tuple[object, ...]:
+        """What it would configure: servers that differ here cannot both be right."""
+        offer = self.plain.offer
+        network = tuple(offer.options.get(code, b"") for code in _MUST_AGREE)
+        return (*network, self.as_pxe.offer.boot_server, self.as_pxe.offer.boot_file)
+
+    def facts(self, client: pxe.Client) -> dict[str, FactValue]:
+        """What the report says about it."""
+        vias = dict.fromkeys(h.question.via for h in self.offers)
+        facts = boot_facts(self.as_pxe.offer) | {"server_id": self.name}
+        facts |= {"offered_address": self.address} if self.address else {}
+        facts |= {
+            "option43": any(dhcp.VENDOR_OPTIONS in h.offer.options for h in self.offers),
+            "arch93": client.architecture,
+            "relay": self.plain.offer.giaddr,
+            "via": ",".join(sorted(vias)),
+            "after_s": round(self.offers[0].after_s, 6),
+        }
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """All that one adapter's questions brought to light."""
+
+    client: pxe.Client
+    adapter: Adapter
+    hearing: Hearing
+    servers: tuple[Server, ...]
+    knows_boot_server: bool
+
+    @property
+    def lease(self) -> Lease:
+        return self.adapter.lease or Lease()
+
+    def reason(self, server: Server) -> Reason:
+        """The first thing that is wrong with a server; `answered` when nothing is."""
+        wrong = (
+            (Reason.SEVERAL_SERVERS, self._contradicts(server)),
+            (Reason.MISMATCH, pxe.names_other_firmware(server.as_pxe.offer.boot_file, self.client.architecture)),
+            (Reason.RELAY_MISSING, self._is_behind_no_relay(server)),
+            (Reason.NO_BOOT_SERVER, bool(server.address) and not self._anyone_boots()),
+        )
+        return next((reason for reason, holds in wrong if holds), Reason.ANSWERED)
+
+    def others(self, server: Server) -> str:
+        """The servers that would configure this machine differently."""
+        return ",".join(s.name for s in self.servers if s.address and s.says != server.says)
+
+    def _contradicts(self, server: Server) -> bool:
+        """Two servers that say the same are a pair; of two that differ, the one that gave the lease is not accused."""
+        return bool(server.address) and server.name != self.lease.server and bool(self.others(server))
+
+    def _is_behind_no_relay(self, server: Server) -> bool:
+        return not self.hearing.by(BROADCAST) and self.hearing.by(UNICAST) and not self._is_near(server.name)
+
+    def _is_near(self, server: str) -> bool:
+        networks = (f"{a.ip}/{a.prefix_length}" for a in self.adapter.addresses if ":" not in a.ip)
+        return any(ipaddress.ip_address(server) in ipaddress.ip_network(n, strict=False) for n in networks)
+
+    def _anyone_boots(self) -> bool:
+        return self.knows_boot_server or any(s.boots for s in self.servers)
+
+
+def run(context: Context) -> Iterator[Observation]:
+    """One observation a server and adapter; one that says why there is none."""
+    clients = asking_clients(context.host)[:_MOST_ADAPTERS]
+    if not clients:
+        yield _said(context, "", (Outcome.SKIPPED, Reason.NO_ADDRESS), {})
+        return
+    with ThreadPoolExecutor(len(clients)) as pool:
+        for observations in pool.map(lambda client: _timed(context, client), clients):
+            yield from observations
+
+
+def _timed(context: Context, client: pxe.Client) -> list[Observation]:
+    started_at_s = context.clock_s()
+    observations = list(_observed(context, client))
+    elapsed_s = context.clock_s() - started_at_s
+    return [replace(o, started_at_s=started_at_s, elapsed_s=elapsed_s) for o in observations]
+
+
+def _observed(context: Context, client: pxe.Client) -> Iterator[Observation]:
+    adapter = next(a for a in context.host.adapters() if any(x.ip == client.address for x in a.addresses))
+    lease = adapter.lease or Lease()
+    deadline = Deadline(context.clock_s, context.deadline_at_s)
+    try:
+        quiet_s = WAIT_S if context.wait_for_address_s else QUIET_S
+        hearing = gather_offers(client, (lease.server,) if lease.server else (), deadline, quiet_s)
+    except PathFailure as failure:
+        yield _second_way(context, adapter, failure, client)
+        return
+    names = dict.fromkeys(heard.server for heard in hearing.heard)
+    servers = tuple(Server(name, tuple(h for h in hearing.heard if h.server == name)) for name in names)
+    record = context.host.boot_record()
+    case = _Case(client, adapter, hearing, servers, knows_boot_server=record is not None)
+    if not servers:
+        yield _silence(context, case)
+    for server in servers:
+        reason = case.reason(server)
+        facts = server.facts(client) | {"adapter": adapter.name} | _blame(case, server, reason)
+        outcome = Outcome.OK if reason is Reason.ANSWERED else Outcome.WARNING
+        yield _said(context, server.name, (outcome, reason), facts)
+
+
+def _blame(case: _Case, server: Server, reason: Reason) -> dict[str, FactValue]:
+    return {"other_servers": case.others(server)} if reason is Reason.SEVERAL_SERVERS else {}
+
+
+def _silence(context: Context, case: _Case) -> Observation:
+    facts: dict[str, FactValue] = {"adapter": case.adapter.name, **case.hearing.icmp}
+    if case.lease.server:
+        return _said(context, "", (Outcome.OK, Reason.NOT_KNOWN), facts | {"lease_server": case.lease.server})
+    return _said(context, "", (Outcome.WARNING, Reason.SILENT), facts)
+
+
+def _second_way(context: Context, adapter: Adapter, failure: PathFailure, client: pxe.Client) -> Observation:
+    """Where port 67 cannot be used, Windows' own DHCP client can be asked; it knows one server only."""
+    facts: dict[str, FactValue] = {"adapter": adapter.name, **failure.facts}
+    options = _asked_of_windows(client.address)
+    if not options:
+        return _said(context, "", (Outcome.SKIPPED, failure.reason), facts)
+    facts |= {"via": "system"} | {name: value for name, value in options.items() if value}
+    return _said(context, options["server_id"], (Outcome.OK, Reason.ANSWERED), facts)
+
+
+def _asked_of_windows(address: str) -> dict[str, str]:
+    if sys.platform == "win32":
+        from pe_agent.host.win_dhcp import boot_options  # noqa: PLC0415 - its module needs Windows
+
+        return boot_options(address)
+    return {}
+
+
+def _said(context: Context, target: str, said: tuple[Outcome, Reason], facts: dict[str, FactValue]) -> Observation:
+    return Observation(PROBE, target, *said, context.clock_s(), 0.0, facts)

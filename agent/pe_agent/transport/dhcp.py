@@ -1,0 +1,163 @@
+"""Who answers a DISCOVER? Asked the way a relay asks, so that the lease of this machine is never touched.
+
+Offers to a relay come to UDP 67 of its address (RFC 2131 section 4.1), so neither port 68, where the system's own
+client listens, nor raw sockets are needed. Nothing is ever requested, so no server keeps an address for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pe_agent.codec import dhcp, pxe
+from pe_agent.codec.dhcp import DhcpMessage
+from pe_agent.errors import DecodeError
+from pe_agent.model import FactValue, Reason
+from pe_agent.transport.path import Deadline, Endpoint, PathFailure
+from pe_agent.transport.udp import UdpSocket, open_udp
+
+# dnsmasq answers after 3 s, ISC dhcpd after 1 s, when they first ping the address they are about to offer.
+WAIT_S = 4.5
+QUIET_S = 0.7
+_REPEAT_AFTER_S = 2.0
+BROADCAST, UNICAST = "broadcast", "unicast"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One DISCOVER: to everybody or to one server, as a plain client or as a PXE client."""
+
+    via: str
+    as_pxe: bool
+    transaction: int
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One offer, and the question it answers; `after_s` seconds after the first question."""
+
+    question: Question
+    offer: DhcpMessage
+    sender: str
+    after_s: float
+
+    @property
+    def server(self) -> str:
+        """Option 54, else the address it came from."""
+        return self.offer.address(dhcp.SERVER_IDENTIFIER) or self.sender
+
+
+@dataclass(slots=True)
+class Hearing:
+    """Everything that came, in order, and what ICMP said about the unicast question."""
+
+    heard: list[Heard] = field(default_factory=list)
+    icmp: dict[str, FactValue] = field(default_factory=dict)
+
+    def by(self, via: str) -> bool:
+        """Whether anybody answered a question sent this way."""
+        return any(h.question.via == via for h in self.heard)
+
+
+def gather_offers(client: pxe.Client, servers: tuple[str, ...], deadline: Deadline, quiet_s: float) -> Hearing:
+    """Ask everybody, and these servers by their address; gather offers until `WAIT_S` have passed.
+
+    Once a broadcast was answered it ends `quiet_s` after the last server that had not spoken before. With `QUIET_S` a
+    person at a healthy machine waits 0.7 s and not 4.5 s, at the price of a second server that pings before it offers;
+    with `WAIT_S`, for the boot hook, which nobody waits for, none is missed.
+
+    Raises:
+        PathFailure: not-supported (port 67 is taken or not permitted), no-address.
+    """
+    questions = tuple(_questions(servers))
+    with _open(client.address) as sock:
+        return _Gathering(sock, client, questions, (deadline.within(WAIT_S), quiet_s)).run()
+
+
+def _open(address: str) -> UdpSocket:
+    try:
+        return open_udp(address, pxe.DHCP_SERVER_PORT, address)
+    except PermissionError as exc:
+        raise PathFailure(Reason.NOT_SUPPORTED, {"detail": "UDP port 67 needs administrator rights"}) from exc
+    except OSError as exc:
+        taken = exc.errno == errno.EADDRINUSE
+        detail = "another program has UDP port 67" if taken else f"UDP port 67 cannot be used: {exc.strerror}"
+        raise PathFailure(Reason.NOT_SUPPORTED, {"detail": detail}) from exc
+
+
+def _questions(servers: tuple[str, ...]) -> Iterator[Question]:
+    asked = [(BROADCAST, "255.255.255.255"), *((UNICAST, server) for server in servers)]
+    for via, address in asked:
+        for as_pxe in (False, True):
+            transaction = int.from_bytes(os.urandom(4), "big")
+            yield Question(via, as_pxe, transaction, Endpoint(address, pxe.DHCP_SERVER_PORT))
+
+
+class _Gathering:
+    def __init__(
+        self, sock: UdpSocket, client: pxe.Client, questions: tuple[Question, ...], patience: tuple[Deadline, float]
+    ) -> None:
+        self._socket, self._client = sock, client
+        deadline, self._quiet_s = patience
+        self._deadline = deadline
+        self._questions = {question.transaction: question for question in questions}
+        self._started_at_s = deadline.clock_s()
+        self._hearing = Hearing()
+
+    def run(self) -> Hearing:
+        self._send(tuple(self._questions.values()))
+        repeat = self._deadline.within(_REPEAT_AFTER_S)
+        self._listen(repeat)
+        if not self._hearing.by(BROADCAST):
+            answered = {h.question for h in self._hearing.heard}
+            self._send(tuple(q for q in self._questions.values() if q not in answered))
+        self._listen(self._deadline)
+        return self._hearing
+
+    def _send(self, questions: tuple[Question, ...]) -> None:
+        for question in questions:
+            octets = pxe.discover(self._client, question.transaction, as_pxe=question.as_pxe)
+            try:
+                self._socket.send(octets, question.endpoint)
+            except PathFailure as failure:
+                self._note(failure)
+
+    def _listen(self, until: Deadline) -> None:
+        asked = next((q.endpoint for q in self._questions.values() if q.via == UNICAST), _NOBODY)
+        while (patience := self._patience(until)).left_s():
+            try:
+                datagram = self._socket.receive(patience, asked)
+            except PathFailure as failure:
+                self._note(failure)
+                continue
+            if datagram is not None:
+                self._hear(datagram.octets, datagram.sender.address)
+
+    def _patience(self, until: Deadline) -> Deadline:
+        """Until then, or earlier when it has been quiet for long enough."""
+        if not self._hearing.by(BROADCAST):
+            return until
+        first_words = {h.server: h.after_s for h in reversed(self._hearing.heard)}
+        quiet_at_s = self._started_at_s + max(first_words.values()) + self._quiet_s
+        return Deadline(until.clock_s, min(until.at_s, quiet_at_s))
+
+    def _hear(self, octets: bytes, sender: str) -> None:
+        try:
+            offer = dhcp.decode_message(octets)
+        except DecodeError:
+            # Port 67 hears everybody's broadcasts; what is no DHCP message is no answer.
+            return
+        question = self._questions.get(offer.transaction)
+        if question is None or offer.operation != dhcp.REPLY_OPERATION or offer.number(dhcp.MESSAGE_TYPE) != dhcp.OFFER:
+            return
+        after_s = self._deadline.clock_s() - self._started_at_s
+        self._hearing.heard.append(Heard(question, offer, sender, after_s))
+
+    def _note(self, failure: PathFailure) -> None:
+        self._hearing.icmp = {"unicast_reason": str(failure.reason), **failure.facts}
+
+
+_NOBODY = Endpoint("255.255.255.255", pxe.DHCP_SERVER_PORT)

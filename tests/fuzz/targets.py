@@ -1,0 +1,68 @@
+"""What is fuzzed: every decoder of every codec. A new codec is a row here; a test finds a forgotten one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pe_agent.errors import DecodeError
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A function of `pe_agent.codec` that takes octets, and what it is given beside them.
+
+    `seed` is the beginning of a well-formed input, so that the fuzzer need not guess a magic number.
+    """
+
+    codec: str
+    function: str
+    beside: tuple[object, ...] = ()
+    seed: bytes = b""
+
+    def __str__(self) -> str:
+        return f"{self.codec}.{self.function}"
+
+    def load(self) -> Callable[[bytes], None]:
+        """The function to feed: quiet on a value and on a refusal, loud on everything else."""
+        decode = getattr(importlib.import_module(f"pe_agent.codec.{self.codec}"), self.function)
+
+        def feed(octets: bytes) -> None:
+            try:
+                decode(octets, *self.beside)
+            except DecodeError:
+                return
+
+        return feed
+
+
+_DNS_ANSWER = bytes.fromhex(
+    "0001 8180 0001 0001 0000 0000 05 7764733031 00 0001 0001 c00c 0001 0001 0000003c 0004 0a0a0914"
+)
+_DHCP_REPLY = bytes.fromhex("0201 0600").ljust(236, b"\0") + bytes.fromhex("63825363 350102 3604 0a0a090a 3401 03 ff")
+_NODE_STATUS = bytes.fromhex("0001 8400 0000 0001 0000 0000 20") + b"CK" + b"A" * 30 + bytes.fromhex("00 0021 0001")
+_RPC_ACK = bytes.fromhex("05000c03 10000000 3c000000 01000000 b810b810 01000000 0500 3133350000 00 01000000")
+_SMB_REPLY = bytes.fromhex("000000 80 fe534d42 4000").ljust(132, b"\0")
+_TOWER = bytes.fromhex("0500 1300 0d 2739 1a9e 3545 5345 ae3f 7cf4 aafc a620 0100 0200 0000")
+_PE_FILE = b"MZ".ljust(60, b"\0") + bytes.fromhex("40000000 50450000 6486")
+
+TARGETS: tuple[Target, ...] = (
+    Target("dhcp", "decode_message", seed=_DHCP_REPLY),
+    Target("dhcp", "decode_options", seed=_DHCP_REPLY[240:]),
+    Target("dns", "decode_answer", (1,), _DNS_ANSWER),
+    Target("epm", "decode_tower", seed=_TOWER),
+    Target("epm", "decode_map_request"),
+    Target("epm", "decode_map_reply"),
+    Target("netbios", "decode_node_status", (1,), _NODE_STATUS),
+    Target("netbios", "decode_session_answer", seed=b"\x82\0\0\0"),
+    Target("pe_header", "file_architecture", seed=_PE_FILE),
+    Target("pxe", "decode_vendor", seed=b"\x06\x01\x08\x09\x04\x80\x00\x01a\xff"),
+    Target("rpc", "decode", seed=_RPC_ACK),
+    Target("rpc", "fragment_octets", seed=_RPC_ACK),
+    Target("smb2", "decode_negotiate", seed=_SMB_REPLY[4:]),
+    Target("smb2", "message_octets", seed=_SMB_REPLY),
+    Target("smbios", "decode_raw", seed=bytes.fromhex("00030100 20000000 011b 0100 0102 0304")),
+    Target("sntp", "decode_answer", (1.0, 2.0), bytes.fromhex("24020000").ljust(48, b"\x01")),
+    Target("tftp", "decode", seed=b"\0\6tsize\0001000000\0blksize\0001456\0"),
+)

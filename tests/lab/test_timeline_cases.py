@@ -1,0 +1,250 @@
+"""What happens between link and address, with dhcpcd as the client that does what Windows does: late, doubled, cut off.
+
+client -- switch -- server (dnsmasq as DHCP server)
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import servers
+from .conditions import why_not
+from .daemons import wait_for_port
+from .places import Place
+
+SKIP = why_not() or servers.missing("dhcpcd", "dnsmasq")
+pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(SKIP), reason=SKIP or "possible")]
+
+SERVER, FIRST, SECOND = "10.20.0.1", "10.20.0.50", "10.20.0.51"
+_SWITCH = """
+link add name br0 type bridge
+link set dev br0 up
+"""
+# A neighbour that looks for machines which are not there: its ARP requests reach everyone.
+_ASK_AROUND = """
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for turn in range(200):
+    s.sendto(b"", (f"10.20.0.{100 + turn}", 9)); time.sleep(0.2)
+"""
+_DHCPCD = ("dhcpcd", "-4", "--nobackground", "--clientid=", "--script=/bin/true", "eth0")
+
+
+class Wire:
+    """One client, one switch, one server; the client's link is down until `plug_in`."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.client, self.switch, self.server = (
+            stack.enter_context(Place(name, folder)) for name in ("client", "switch", "server")
+        )
+        # A switch of its own says nothing: no frame reaches the client but those of the server and of spanning tree.
+        self.switch.must("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", "net.ipv6.conf.all.disable_ipv6=1")
+        self.switch.must("ip", "-batch", "-", stdin=_SWITCH)
+        for place, port in ((self.client, "c0"), (self.server, "s0")):
+            cable = f"link add name {port} type veth peer name eth0 netns {place.pid}\nlink set dev {port} master br0\n"
+            self.switch.must_from_outside("ip", "-batch", "-", stdin=cable)
+        self.switch.must("ip", "link", "set", "dev", "s0", "up")
+        self.server.must("ip", "address", "add", f"{SERVER}/24", "dev", "eth0")
+        self.server.must("ip", "link", "set", "dev", "eth0", "up")
+        for mounted in ("/run", "/var/lib/dhcpcd"):
+            self.client.must("mount", "-t", "tmpfs", "tmpfs", mounted)
+        self.client.must("ip", "link", "set", "dev", "eth0", "up")
+
+    def serve(self) -> None:
+        """Start the DHCP server."""
+        ranges = f"--dhcp-range={FIRST},{SECOND},255.255.255.0,1h"
+        words = ("dnsmasq", "--keep-in-foreground", "--port=0", "--conf-file=/dev/null", "--no-ping", "--pid-file=")
+        leases = f"--dhcp-leasefile={self.folder / 'leases'}"
+        self.server.start(
+            "dnsmasq", (*words, "--user=root", "--dhcp-sequential-ip", leases, ranges, "--log-facility=-")
+        )
+        wait_for_port(self.server, "udp", 67)
+
+    def plug_in(self) -> None:
+        """The client's cable into the switch."""
+        self.switch.must("ip", "link", "set", "dev", "c0", "up")
+
+    def pull_out(self) -> None:
+        """The cable out again."""
+        self.switch.must("ip", "link", "set", "dev", "c0", "down")
+
+    def ask_for_address(self, *options: str) -> None:
+        """Start the DHCP client."""
+        self.client.start("dhcpcd", (*_DHCPCD[:-1], *options, _DHCPCD[-1]))
+
+
+class Watch:
+    """The agent, watching in the client until there is an address or `within_s` is over."""
+
+    def __init__(self, wire: Wire, within_s: float, *probes: str) -> None:
+        only = [word for probe in ("address", *probes) for word in ("--only", probe)]
+        options = ("--no-send", "--quiet", "--format", "json", "--spool", str(wire.folder / "spool"))
+        words = (sys.executable, "-m", "pe_agent", "report", *only, *options, "--wait-for-address", f"{within_s:g}")
+        (wire.folder / "root").mkdir()
+        environment = {"PE_AGENT_SYSROOT": str(wire.folder / "root"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        self._log = wire.folder / "agent.log"
+        self._process = wire.client.start("agent", words, env=environment)
+        # The first look has to come before the cable.
+        time.sleep(1.5)
+
+    def report(self) -> dict[str, Any]:
+        """What it found, when it has ended."""
+        self._process.wait(timeout=90)
+        text = self._log.read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(text[text.index("{") :])
+        return found
+
+
+@pytest.fixture
+def wire(tmp_path: Path) -> Iterator[Wire]:
+    with ExitStack() as stack:
+        yield Wire(tmp_path, stack)
+
+
+def events(report: dict[str, Any], *kinds: str) -> list[tuple[str, float]]:
+    chosen = [(e["kind"], e["at_s"]) for e in report["timeline"] if e["adapter"] == "eth0"]
+    return [event for event in chosen if event[0] in kinds]
+
+
+def answer(report: dict[str, Any], probe: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(o for o in report["observations"] if o["probe"] == probe and o["target"] == "eth0")
+    return found
+
+
+def with_spanning_tree(wire: Wire, forward_delay_s: int) -> None:
+    wire.switch.must("ip", "link", "set", "dev", "br0", "type", "bridge", "stp_state", "1")
+    wire.switch.must("ip", "link", "set", "dev", "br0", "type", "bridge", "forward_delay", str(forward_delay_s * 100))
+    # The server's port has to forward before the client's cable comes.
+    time.sleep(2 * forward_delay_s + 1)
+
+
+def test_a_healthy_port_gives_an_address_at_once(wire: Wire) -> None:
+    wire.serve()
+    watch = Watch(wire, 20, "switch-port")
+    wire.plug_in()
+    wire.ask_for_address("--noarp", "--nodelay")
+    report = watch.report()
+    assert (answer(report, "address")["outcome"], answer(report, "switch-port")["outcome"]) == ("ok", "ok")
+    assert answer(report, "address")["facts"]["wait_s"] < 2
+    kinds = [kind for kind, _ in events(report, "present", "link-up", "first-frame", "address")]
+    assert kinds[:2] == ["present", "link-up"]
+    assert sorted(kinds[2:]) == ["address", "first-frame"]
+
+
+def test_spanning_tree_delays_the_address_by_twice_its_forward_delay(wire: Wire) -> None:
+    with_spanning_tree(wire, 2)
+    wire.serve()
+    watch = Watch(wire, 30)
+    wire.plug_in()
+    wire.ask_for_address("--noarp", "--nodelay")
+    facts = answer(watch.report(), "address")["facts"]
+    assert 4.0 <= facts["wait_s"] < 12
+
+
+@pytest.mark.slow
+def test_spanning_tree_as_switches_come_is_told_by_its_thirty_seconds(wire: Wire) -> None:
+    with_spanning_tree(wire, 15)
+    wire.serve()
+    watch = Watch(wire, 70, "switch-port")
+    wire.plug_in()
+    wire.ask_for_address("--noarp", "--nodelay")
+    report = watch.report()
+    assert (answer(report, "address")["outcome"], answer(report, "address")["reason"]) == ("warning", "late-address")
+    assert (answer(report, "switch-port")["outcome"], answer(report, "switch-port")["reason"]) == (
+        "warning",
+        "spanning-tree",
+    )
+
+
+def test_a_late_dhcp_server_gives_apipa_first_and_the_address_later(wire: Wire) -> None:
+    watch = Watch(wire, 60)
+    wire.plug_in()
+    wire.ask_for_address("--nodelay")
+    time.sleep(14)
+    wire.serve()
+    report = watch.report()
+    kinds = [kind for kind, _ in events(report, "apipa", "address")]
+    assert kinds == ["apipa", "address"]
+    found = answer(report, "address")
+    assert (found["outcome"], found["reason"]) == ("warning", "late-address")
+    assert found["facts"]["apipa"] is True
+    assert found["facts"]["wait_s"] > 15
+
+
+def test_an_address_that_another_machine_has_is_declined_and_the_next_one_taken(wire: Wire) -> None:
+    wire.switch.must("ip", "address", "add", f"{FIRST}/24", "dev", "br0")
+    wire.serve()
+    watch = Watch(wire, 40)
+    wire.plug_in()
+    wire.ask_for_address("--nodelay")
+    found = answer(watch.report(), "address")
+    assert (found["outcome"], found["facts"]["address"]) == ("ok", SECOND)
+    assert found["facts"]["wait_s"] > 3
+    assert "DHCPDECLINE" in (wire.folder / "dnsmasq.log").read_text(encoding="utf-8")
+
+
+def test_an_address_that_the_system_finds_taken_is_a_duplicate(wire: Wire) -> None:
+    wire.server.must("ip", "address", "add", "fd20::5/64", "dev", "eth0", "nodad")
+    watch = Watch(wire, 6)
+    wire.plug_in()
+    wire.client.must("ip", "address", "add", "fd20::5/64", "dev", "eth0")
+    report = watch.report()
+    assert (answer(report, "address")["outcome"], answer(report, "address")["reason"]) == (
+        "failed",
+        "duplicate-address",
+    )
+    assert events(report, "duplicate")
+
+
+def test_a_cable_that_is_out_for_three_seconds_is_seen_going_and_coming(wire: Wire) -> None:
+    watch = Watch(wire, 40)
+    wire.plug_in()
+    time.sleep(1)
+    wire.pull_out()
+    time.sleep(3)
+    wire.plug_in()
+    wire.serve()
+    wire.ask_for_address("--noarp", "--nodelay")
+    seen = events(watch.report(), "link-up", "link-down", "address")
+    assert [kind for kind, _ in seen] == ["link-up", "link-down", "link-up", "address"]
+    assert seen[2][1] - seen[1][1] == pytest.approx(3.0, abs=0.5)
+
+
+def test_a_port_that_passes_nothing_is_a_dead_port(wire: Wire) -> None:
+    wire.switch.must("ip", "link", "set", "dev", "c0", "nomaster")
+    watch = Watch(wire, 6, "switch-port")
+    wire.plug_in()
+    found = answer(watch.report(), "switch-port")
+    assert (found["outcome"], found["reason"], found["facts"]["received_frames"]) == ("warning", "dead-port", 0)
+
+
+def test_a_live_port_without_an_offer_is_the_wrong_vlan(wire: Wire) -> None:
+    watch = Watch(wire, 6, "switch-port")
+    wire.plug_in()
+    wire.server.start("neighbour", (sys.executable, "-c", _ASK_AROUND))
+    found = answer(watch.report(), "switch-port")
+    assert (found["outcome"], found["reason"]) == ("warning", "wrong-vlan")
+    assert found["facts"]["received_frames"] > 5
+
+
+def test_what_happened_before_the_agent_started_is_recovered(wire: Wire) -> None:
+    with_spanning_tree(wire, 2)
+    wire.serve()
+    plugged_at_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    wire.plug_in()
+    wire.ask_for_address("--noarp", "--nodelay")
+    time.sleep(12)
+    report = Watch(wire, 0).report()
+    recovered = {e["kind"]: e["at_s"] for e in report["timeline"] if e["recovered"]}
+    assert recovered["link-up"] == pytest.approx(plugged_at_s, abs=0.5)
+    assert 4.0 <= recovered["address"] - recovered["link-up"] < 12
+    assert answer(report, "address")["facts"]["wait_s"] == pytest.approx(recovered["address"] - recovered["link-up"])
