@@ -101,3 +101,34 @@ def test_the_kernels_own_table_agrees_with_psutil():
         if row.family in kinds and name != "lo"
     }
     assert ours == theirs
+
+
+def test_link_up_is_recovered_from_the_age_of_the_link_local_ipv6_address():
+    fe80 = Address("fe80::1", 64, created_at_s=1.0)
+    late = Address("10.10.1.5", 24, created_at_s=31.0, origin="dhcp")
+    host = ScriptedHost((adapter(fe80, late),))
+    host.now_s = 60.0
+    (observation,), events = observe(host)
+    assert [(e.kind, e.at_s, e.recovered) for e in events if e.kind is EventKind.LINK_UP] == [
+        (EventKind.LINK_UP, 1.0, True)
+    ]
+    assert (observation.outcome, observation.reason) == (Outcome.WARNING, Reason.LATE_ADDRESS)
+    assert observation.facts["wait_s"] == 30.0
+
+
+@pytest.mark.parametrize("given", [Address("10.10.1.5", 24, 31.0, origin="manual"), Address("10.10.1.5", 24, 4000.0)])
+def test_an_address_typed_in_or_long_after_link_is_not_called_late(given):
+    host = ScriptedHost((adapter(Address("fe80::1", 64, created_at_s=1.0), given),))
+    host.now_s = 5000.0
+    (observation,), _ = observe(host)
+    assert (observation.outcome, observation.reason) == (Outcome.OK, Reason.ANSWERED)
+
+
+def test_the_first_frame_and_the_gateways_answer_are_events():
+    def look(*addresses, frames=0, answering=()):
+        return (Adapter("eth0", "", True, addresses, received_frames=frames, reachable_gateways=answering),)
+
+    host = ScriptedHost(look(), look(frames=3), look(frames=9), look(USABLE, frames=9, answering=("10.10.1.1",)))
+    _, events = observe(host, wait_s=60.0)
+    kinds = [(e.kind, e.detail) for e in events if e.kind in {EventKind.FIRST_FRAME, EventKind.GATEWAY}]
+    assert kinds == [(EventKind.FIRST_FRAME, ""), (EventKind.GATEWAY, "10.10.1.1")]

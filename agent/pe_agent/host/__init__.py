@@ -40,11 +40,18 @@ class Lease:
     gateway: str = ""
     boot_server: str = ""
     boot_file: str = ""
+    next_server: str = ""
+    dns_servers: tuple[str, ...] = ()
+    domain_name: str = ""
+    time_servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A network adapter as the system sees it now."""
+    """A network adapter as the system sees it now.
+
+    `reachable_gateways` are those whose link address the system has found out: they answered on the wire.
+    """
 
     name: str
     mac: str
@@ -55,6 +62,21 @@ class Adapter:
     received_frames: int | None = None
     driver: str = ""
     hardware_id: str = ""
+    dns_servers: tuple[str, ...] = ()
+    dns_suffix: str = ""
+    reachable_gateways: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A network device that no driver serves, so that it is no adapter; `hardware_id` as Windows writes it.
+
+    `problem` is the Windows problem code (28: no driver installed), None where the system has none.
+    """
+
+    hardware_id: str
+    description: str = ""
+    problem: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +102,17 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class BootRecord:
-    """What Windows PE remembers of the network boot: the DHCP ACK and the boot server's reply.
+    """What Windows PE remembers of the network boot: the DHCP ACK and the boot server's reply, as packets.
 
-    Source: HKLM\\SYSTEM\\CurrentControlSet\\Control (PEBootServerName, `wpeutil UpdateBootInfo`).
+    Source: HKLM\\SYSTEM\\CurrentControlSet\\Control (PEBootServerName, PEFirmwareType by `wpeutil UpdateBootInfo`;
+    PXE\\DhcpServerACK and PXE\\BootServerReply by the kernel). `firmware_type` is `bios` or `uefi`.
     """
 
     server_name: str = ""
     server_address: str = ""
+    firmware_type: str = ""
+    dhcp_ack: bytes = b""
+    boot_reply: bytes = b""
 
 
 class Host(Protocol):
@@ -106,6 +132,9 @@ class Host(Protocol):
 
     def architecture(self) -> Architecture:
         """Processor, firmware, image and process, each for itself."""
+
+    def devices_without_driver(self) -> tuple[Device, ...]:
+        """Network devices on a bus that no driver serves."""
 
     def boot_record(self) -> BootRecord | None:
         """The network boot's own record; None when this system keeps none."""

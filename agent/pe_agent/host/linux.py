@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from pe_agent import log_places
 from pe_agent.codec import dhcp
 from pe_agent.errors import DecodeError
-from pe_agent.host import Adapter, Address, Architecture, BootRecord, Lease, netlink
+from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, linux_files, netlink
 from pe_agent.model import Boot, Clock, Identity
 
 assert sys.platform == "linux"  # noqa: S101 - tells type checkers what this module is for
@@ -27,8 +28,6 @@ _MACHINE_WORDS = {
     "arm64": "arm64",
     "armv7l": "arm",
 }
-_LOG_NAMES = ("setupact.log", "setuperr.log")
-_PANTHER_FOLDERS = ("Windows/Panther", "$WINDOWS.~BT/Sources/Panther", "Panther")
 
 
 class LinuxHost:
@@ -48,6 +47,8 @@ class LinuxHost:
         ahead_s = self._boot_clock_ahead_s()
         addresses = netlink.addresses()
         gateways = netlink.default_gateways()
+        answering = netlink.answering_neighbours()
+        servers, suffix = linux_files.resolver(self._root)
         return tuple(
             Adapter(
                 name=link.name,
@@ -57,6 +58,11 @@ class LinuxHost:
                 gateways=tuple(gateway for index, gateway in gateways if index == link.index),
                 lease=self._lease(link.name),
                 received_frames=link.received_frames,
+                dns_servers=servers,
+                dns_suffix=suffix,
+                reachable_gateways=tuple(
+                    ip for index, ip in gateways if index == link.index and (index, ip) in answering
+                ),
             )
             for link in netlink.links()
         )
@@ -90,17 +96,18 @@ class LinuxHost:
             process=machine if platform.architecture()[0] == "64bit" else "x86",
         )
 
+    def devices_without_driver(self) -> tuple[Device, ...]:
+        """PCI and USB network devices below /sys/bus of the root."""
+        return (*linux_files.pci_without_driver(self._root), *linux_files.usb_without_driver(self._root))
+
     def boot_record(self) -> BootRecord | None:
         """Linux keeps none."""
         return None
 
     def log_candidates(self) -> Iterable[tuple[str, Path]]:
-        """Setup logs below the root, shown with the path they have there."""
-        for folder in _PANTHER_FOLDERS:
-            for name in _LOG_NAMES:
-                path = self._root / folder / name
-                if path.is_file():
-                    yield f"/{folder}/{name}", path
+        """Logs below the root, shown with the path they have there."""
+        for path in log_places.table().find(self._root):
+            yield f"/{path.relative_to(self._root).as_posix()}", path
 
     def spool_folders(self) -> Iterable[Path]:
         """The user's state folder, then the system's temporary folder."""
@@ -127,6 +134,10 @@ class LinuxHost:
             gateway=ack.address(dhcp.ROUTER),
             boot_server=ack.boot_server,
             boot_file=ack.boot_file,
+            next_server="" if ack.siaddr == "0.0.0.0" else ack.siaddr,
+            dns_servers=ack.addresses(dhcp.DNS_SERVER),
+            domain_name=ack.text(dhcp.DOMAIN_NAME),
+            time_servers=ack.addresses(dhcp.TIME_SERVER),
         )
 
     def _boot_clock_ahead_s(self) -> float:

@@ -17,12 +17,16 @@ assert sys.platform == "linux"  # noqa: S101 - tells type checkers what this mod
 _RTM_NEWLINK, _RTM_GETLINK = 16, 18
 _RTM_NEWADDR, _RTM_GETADDR = 20, 22
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
+_RTM_NEWNEIGH, _RTM_GETNEIGH = 28, 30
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_STATS64, _IFLA_CARRIER = 1, 3, 23, 33
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO, _IFA_FLAGS = 1, 2, 6, 8
 _RTA_GATEWAY, _RTA_OIF = 5, 4
+_NDA_DST, _NDA_LLADDR = 1, 2
+# NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE: the neighbour has answered at some time (neighbour.h).
+_HAS_ANSWERED = 0x02 | 0x04 | 0x08 | 0x10
 _IFF_LOOPBACK, _IFF_UP = 0x8, 0x1
 _IFA_F_TENTATIVE, _IFA_F_DADFAILED, _IFA_F_PERMANENT = 0x40, 0x08, 0x80
 _STATS64_RX_PACKETS = 0
@@ -71,6 +75,13 @@ def default_gateways() -> tuple[tuple[int, str], ...]:
     request = struct.pack("=BBBBBBBBI", socket.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0)
     parsed = (_gateway(body) for kind, body in _dump(_RTM_GETROUTE, request) if kind == _RTM_NEWROUTE)
     return tuple(route for route in parsed if route is not None)
+
+
+def answering_neighbours() -> frozenset[tuple[int, str]]:
+    """(interface index, address) of every neighbour whose link address was learnt from its own answer."""
+    request = struct.pack("=BBHiHBB", socket.AF_UNSPEC, 0, 0, 0, 0, 0, 0)
+    parsed = (_neighbour(body) for kind, body in _dump(_RTM_GETNEIGH, request) if kind == _RTM_NEWNEIGH)
+    return frozenset(neighbour for neighbour in parsed if neighbour is not None)
 
 
 def _dump(kind: int, request: bytes) -> Iterator[tuple[int, bytes]]:
@@ -149,3 +160,13 @@ def _gateway(body: bytes) -> tuple[int, str] | None:
     if destination_length != 0 or not gateway or not index:
         return None
     return struct.unpack("=I", index)[0], str(ipaddress.ip_address(gateway))
+
+
+def _neighbour(body: bytes) -> tuple[int, str] | None:
+    family, _, _, index, state, _, _ = struct.unpack_from("=BBHiHBB", body)
+    attributes = _attributes(body[12:])
+    octets = attributes.get(_NDA_DST)
+    known = state & _HAS_ANSWERED and _NDA_LLADDR in attributes
+    if family not in (socket.AF_INET, socket.AF_INET6) or not octets or not known:
+        return None
+    return index, str(ipaddress.ip_address(octets))

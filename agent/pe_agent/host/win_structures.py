@@ -98,6 +98,47 @@ class UnicastAddressRow(ctypes.Structure):
     )
 
 
+class InterfaceRow(ctypes.Structure):
+    """MIB_IF_ROW2 (1352 octets): what an interface counts; the counters after the received frames are not read."""
+
+    _fields_ = (
+        ("luid", c_uint64),
+        ("if_index", c_uint32),
+        ("guid", c_ubyte * 16),
+        ("alias", c_uint16 * 257),
+        ("description", c_uint16 * 257),
+        ("physical_address_length", c_uint32),
+        ("physical_address", c_ubyte * 32),
+        ("permanent_address", c_ubyte * 32),
+        ("mtu_to_direction", c_uint32 * 7),
+        ("flags", c_ubyte),
+        ("states", c_uint32 * 3),
+        ("network_guid", c_ubyte * 16),
+        ("connection_type", c_uint32),
+        ("transmit_link_speed", c_uint64),
+        ("receive_link_speed", c_uint64),
+        ("in_octets", c_uint64),
+        ("in_unicast_frames", c_uint64),
+        ("in_other_frames", c_uint64),
+        ("other_counters", c_uint64 * 15),
+    )
+
+
+class NeighbourRow(ctypes.Structure):
+    """MIB_IPNET_ROW2 (88 octets): an entry of the neighbour table."""
+
+    _fields_ = (
+        ("address", c_ubyte * 28),
+        ("if_index", c_uint32),
+        ("luid", c_uint64),
+        ("physical_address", c_ubyte * 32),
+        ("physical_address_length", c_uint32),
+        ("state", c_uint32),
+        ("flags", c_ubyte),
+        ("reachability_time", c_uint32),
+    )
+
+
 class SystemInfo(ctypes.Structure):
     """SYSTEM_INFO, its first two fields apart."""
 

@@ -15,6 +15,8 @@ from pe_agent.probes.contract import Context
 
 PROBE = "address"
 POLL_S = 0.1
+# What happened before the agent looked counts as one wait only so far apart; more is a cable moved, or sleep.
+_MOST_RECOVERED_WAIT_S = 300.0
 
 
 def run(context: Context) -> Iterator[Observation | Event]:
@@ -61,13 +63,19 @@ class _Seen:
         self.first: dict[tuple[str, EventKind], float] = {}
         self._link: dict[str, bool] = {}
         self._addresses: dict[str, frozenset[Address]] = {}
+        self._frames: dict[str, int] = {}
+        self._gateways: dict[str, frozenset[str]] = {}
+        self._looked_at_s = 0.0
         self._begun = False
 
     def changes(self, adapters: tuple[Adapter, ...], now_s: float) -> Iterator[Event]:
         """The events between the last look and this one."""
         for adapter in adapters:
             yield from self._link_changes(adapter, now_s)
+            yield from self._frame_changes(adapter, now_s)
             yield from self._address_changes(adapter, now_s)
+            yield from self._gateway_changes(adapter, now_s)
+        self._looked_at_s = now_s
         self._begun = True
 
     def _link_changes(self, adapter: Adapter, now_s: float) -> Iterator[Event]:
@@ -75,8 +83,42 @@ class _Seen:
         self._link[adapter.name] = adapter.link_up
         if before is None and not self._begun:
             yield self._event(now_s, adapter, EventKind.PRESENT, "link up" if adapter.link_up else "no link")
+            link_at_s = _link_local_at_s(adapter)
+            if link_at_s is not None and link_at_s < now_s:
+                yield self._event(link_at_s, adapter, EventKind.LINK_UP, "by its IPv6 address", recovered=True)
         elif before != adapter.link_up:
-            yield self._event(now_s, adapter, EventKind.LINK_UP if adapter.link_up else EventKind.LINK_DOWN)
+            kind = EventKind.LINK_UP if adapter.link_up else EventKind.LINK_DOWN
+            yield self._event(self._link_change_at_s(adapter, now_s), adapter, kind)
+
+    def _link_change_at_s(self, adapter: Adapter, now_s: float) -> float:
+        """An address that was made since the last look needed the link, so the link is at least as old."""
+        new = frozenset(adapter.addresses) - self._addresses.get(adapter.name, frozenset())
+        return min((self._made_at_s(address, now_s) for address in new), default=now_s)
+
+    def _made_at_s(self, address: Address, now_s: float) -> float:
+        """When the system says it made the address, but not before a look that did not see it.
+
+        The kernel stamps addresses by a coarse clock of its own that was seen 0.1 s behind.
+        """
+        if address.created_at_s is None:
+            return now_s
+        return min(now_s, max(address.created_at_s, self._looked_at_s))
+
+    def _frame_changes(self, adapter: Adapter, now_s: float) -> Iterator[Event]:
+        """The first frame is an event only where the counter was seen at 0: it tells no time of its own."""
+        before = self._frames.get(adapter.name)
+        if adapter.received_frames is None:
+            return
+        self._frames[adapter.name] = adapter.received_frames
+        if before == 0 and adapter.received_frames > 0:
+            yield self._event(now_s, adapter, EventKind.FIRST_FRAME)
+
+    def _gateway_changes(self, adapter: Adapter, now_s: float) -> Iterator[Event]:
+        before = self._gateways.get(adapter.name, frozenset())
+        now = frozenset(adapter.reachable_gateways)
+        self._gateways[adapter.name] = before | now
+        for gateway in sorted(now - before):
+            yield self._event(now_s, adapter, EventKind.GATEWAY, gateway)
 
     def _address_changes(self, adapter: Adapter, now_s: float) -> Iterator[Event]:
         before = self._addresses.get(adapter.name, frozenset())
@@ -85,7 +127,7 @@ class _Seen:
         for address in sorted(now - before, key=lambda a: a.ip):
             kind = _kind(address)
             if kind is not None:
-                at_s = now_s if address.created_at_s is None else min(address.created_at_s, now_s)
+                at_s = self._made_at_s(address, now_s)
                 text = f"{address.ip}/{address.prefix_length}"
                 recovered = not self._begun and address.created_at_s is not None
                 yield self._event(at_s, adapter, kind, text, recovered=recovered)
@@ -99,6 +141,12 @@ class _Seen:
     ) -> Event:
         self.first.setdefault((adapter.name, kind), at_s)
         return Event(at_s, adapter.name, kind, detail, recovered)
+
+
+def _link_local_at_s(adapter: Adapter) -> float | None:
+    """When the adapter made its IPv6 link-local address, which systems do as soon as there is link (RFC 4862 5.3)."""
+    made = [a.created_at_s for a in adapter.addresses if a.ip.startswith("fe80:") and a.created_at_s is not None]
+    return min(made, default=None) if adapter.link_up else None
 
 
 def _kind(address: Address) -> EventKind | None:
@@ -115,11 +163,12 @@ def _judged(adapter: Adapter, seen: _Seen, late_after_s: float) -> tuple[Outcome
         return Outcome.FAILED, Reason.NO_LINK
     if any(a.duplicate for a in adapter.addresses):
         return Outcome.FAILED, Reason.DUPLICATE_ADDRESS
-    if best_address(adapter) is None:
+    best = best_address(adapter)
+    if best is None:
         apipa = any(a.ip.startswith("169.254.") for a in adapter.addresses)
         return Outcome.FAILED, Reason.APIPA_ONLY if apipa else Reason.NO_ADDRESS
     waited_s = _wait_s(adapter, seen)
-    if waited_s is not None and waited_s > late_after_s:
+    if best.origin != "manual" and waited_s is not None and waited_s > late_after_s:
         return Outcome.WARNING, Reason.LATE_ADDRESS
     return Outcome.OK, Reason.ANSWERED
 
@@ -130,7 +179,9 @@ def _wait_s(adapter: Adapter, seen: _Seen) -> float | None:
     link_at_s = _link_at_s(adapter, seen)
     if address_at_s is None or link_at_s is None or address_at_s < link_at_s:
         return None
-    return address_at_s - link_at_s
+    waited_s = address_at_s - link_at_s
+    watched = seen.first.get((adapter.name, EventKind.PRESENT), 0.0) <= address_at_s
+    return waited_s if watched or waited_s <= _MOST_RECOVERED_WAIT_S else None
 
 
 def _link_at_s(adapter: Adapter, seen: _Seen) -> float | None:

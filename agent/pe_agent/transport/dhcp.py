@@ -20,7 +20,7 @@ from pe_agent.transport.udp import UdpSocket, open_udp
 
 # dnsmasq answers after 3 s, ISC dhcpd after 1 s, when they first ping the address they are about to offer.
 WAIT_S = 4.5
-QUIET_S = 0.7
+QUIET_S = 0.5
 _REPEAT_AFTER_S = 2.0
 BROADCAST, UNICAST = "broadcast", "unicast"
 
@@ -66,7 +66,7 @@ def gather_offers(client: pxe.Client, servers: tuple[str, ...], deadline: Deadli
     """Ask everybody, and these servers by their address; gather offers until `WAIT_S` have passed.
 
     Once a broadcast was answered it ends `quiet_s` after the last server that had not spoken before. With `QUIET_S` a
-    person at a healthy machine waits 0.7 s and not 4.5 s, at the price of a second server that pings before it offers;
+    person at a healthy machine waits 0.5 s and not 4.5 s, at the price of a second server that pings before it offers;
     with `WAIT_S`, for the boot hook, which nobody waits for, none is missed.
 
     Raises:

@@ -13,7 +13,7 @@ from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.udp import open_udp
 
 # What is asked for information only may not hold up a healthy machine.
-INFORMATION_S = 0.8
+INFORMATION_S = 0.5
 _MOST_AT_ONCE = 16
 
 Value = TypeVar("Value")

@@ -1,0 +1,85 @@
+"""Do full-sized packets reach the server and come back, and if not, where is the narrow link?
+
+Up: a packet that must not be fragmented, as large as Ethernet carries, beside a small one. A router that says "too big"
+names itself and the size; one that keeps silent makes a hole, seen as a large packet lost where small ones arrive.
+Down: what other probes met when the server sent them much (TFTP blocks, RPC answers).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.probes.contract import Context
+from pe_agent.transport.mtu import ETHERNET_MTU, SMALL_PACKET, Fate, Sent, can_measure, send_packet
+from pe_agent.transport.passes import Answer
+from pe_agent.transport.path import Deadline, PathFailure
+
+PROBE = "path-mtu"
+# A healthy server answers in a round trip; one that says nothing at all must not hold up a healthy machine.
+_ANSWER_S = 0.7
+# Linux tells of an unreachable port once a second when it is asked often (icmp_ratelimit).
+_PAUSE_S = 1.1
+_SURE_AFTER = 2
+# Probes whose large packets come down from the server, and those whose large packets go up to it.
+_DIRECTIONS = {"tftp": "down", "wds-rpc": "up"}
+
+
+def run(context: Context) -> Iterator[Observation]:
+    """One observation for each address of the target, one after the other: their routers count ICMP together."""
+    addresses = context.target.addresses if context.target else ()
+    for address in addresses:
+        started_at_s = context.clock_s()
+        answer = _measured(address, Deadline(context.clock_s, context.deadline_at_s))
+        elapsed_s = context.clock_s() - started_at_s
+        facts = {"server": address, **answer.facts}
+        yield Observation(PROBE, address, answer.outcome, answer.reason, started_at_s, elapsed_s, facts)
+
+
+def run_hints(context: Context) -> Iterator[Observation]:
+    """One observation for each earlier answer that lost large packets only."""
+    for earlier in context.earlier:
+        direction = _DIRECTIONS.get(earlier.probe)
+        if direction is None or earlier.reason is not Reason.LARGE_DATA_LOST:
+            continue
+        sizes = {name: value for name, value in earlier.facts.items() if name.endswith("_bytes")}
+        facts: dict[str, FactValue] = {"direction": direction, "seen_by": earlier.probe, **sizes}
+        at_s = context.clock_s()
+        yield Observation(PROBE, earlier.target, Outcome.WARNING, Reason.LARGE_DATA_LOST, at_s, 0.0, facts)
+
+
+def _measured(address: str, deadline: Deadline) -> Answer:
+    if not can_measure():
+        return Answer(Outcome.SKIPPED, Reason.NOT_SUPPORTED, {})
+    try:
+        return _measure(address, deadline)
+    except PathFailure as failure:
+        return Answer(Outcome.SKIPPED, failure.reason, failure.facts)
+
+
+def _measure(address: str, deadline: Deadline) -> Answer:
+    """Large and small in turn, until the large one arrived or was refused, or the small one alone arrived twice.
+
+    Raises:
+        PathFailure: somebody refuses small packets too.
+    """
+    facts: dict[str, FactValue] = {"direction": "up", "large_bytes": ETHERNET_MTU, "small_bytes": SMALL_PACKET}
+    for _ in range(_SURE_AFTER):
+        large = send_packet(address, ETHERNET_MTU, deadline.within(_ANSWER_S))
+        if large.fate is not Fate.LOST:
+            return _judged(large, facts)
+        if send_packet(address, SMALL_PACKET, deadline.within(_ANSWER_S)).fate is not Fate.ARRIVED:
+            return Answer(Outcome.SKIPPED, Reason.NOT_KNOWN, facts)
+        if deadline.left_s() <= _PAUSE_S:
+            return Answer(Outcome.SKIPPED, Reason.TIMED_OUT, facts)
+        time.sleep(_PAUSE_S)
+    return Answer(Outcome.FAILED, Reason.LARGE_DATA_LOST, facts)
+
+
+def _judged(large: Sent, facts: dict[str, FactValue]) -> Answer:
+    if large.fate is Fate.ARRIVED:
+        return Answer(Outcome.OK, Reason.ANSWERED, facts | {"mtu_bytes": ETHERNET_MTU})
+    told = large.icmp.facts("") if large.icmp else {"local": True}
+    size = {"mtu_bytes": large.icmp.mtu} if large.icmp and large.icmp.mtu else {}
+    return Answer(Outcome.WARNING, Reason.MTU_TOO_SMALL, facts | told | size)
