@@ -116,6 +116,9 @@ class EventKind(StrEnum):
     ADDRESS_LOST = "address-lost"
     DUPLICATE = "duplicate"
     GATEWAY = "gateway"
+    DHCP_STARTED = "dhcp-started"
+    DHCP_DONE = "dhcp-done"
+    NO_ADAPTER = "no-adapter"
 
 
 def _no_facts() -> Mapping[str, FactValue]:

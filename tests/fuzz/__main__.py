@@ -23,7 +23,7 @@ def fuzz_here(target: Target, seconds: int, folder: Path) -> None:
     import atheris
 
     (folder / "seed").write_bytes(target.seed)
-    with atheris.instrument_imports(include=["pe_agent.codec"]):
+    with atheris.instrument_imports(include=["pe_agent.codec", "pe_agent.readers"]):
         feed = target.load()
     limits = [f"-max_total_time={seconds}", f"-max_len={_LARGEST_OCTETS}", "-timeout=5", "-rss_limit_mb=1024"]
     kept = [f"-artifact_prefix={folder}/broke-", "-use_value_profile=1", "-print_final_stats=1"]

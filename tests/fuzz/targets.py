@@ -11,7 +11,7 @@ from pe_agent.errors import DecodeError
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A function of `pe_agent.codec` that takes octets, and what it is given beside them.
+    """A function of `pe_agent.codec`, or of another `package`, that takes octets, and what it is given beside them.
 
     `seed` is the beginning of a well-formed input, so that the fuzzer need not guess a magic number.
     """
@@ -20,13 +20,14 @@ class Target:
     function: str
     beside: tuple[object, ...] = ()
     seed: bytes = b""
+    package: str = "codec"
 
     def __str__(self) -> str:
-        return f"{self.codec}.{self.function}"
+        return ".".join((self.codec, self.function, *(word for word in self.beside if isinstance(word, str))))
 
     def load(self) -> Callable[[bytes], None]:
         """The function to feed: quiet on a value and on a refusal, loud on everything else."""
-        decode = getattr(importlib.import_module(f"pe_agent.codec.{self.codec}"), self.function)
+        decode = getattr(importlib.import_module(f"pe_agent.{self.package}.{self.codec}"), self.function)
 
         def feed(octets: bytes) -> None:
             try:
@@ -47,7 +48,22 @@ _SMB_REPLY = bytes.fromhex("000000 80 fe534d42 4000").ljust(132, b"\0")
 _TOWER = bytes.fromhex("0500 1300 0d 2739 1a9e 3545 5345 ae3f 7cf4 aafc a620 0100 0200 0000")
 _PE_FILE = b"MZ".ljust(60, b"\0") + bytes.fromhex("40000000 50450000 6486")
 
+_LOGS = {
+    "panther": b"2026-03-02 08:15:30, Info       [0x0601c1] IBS    x\n",
+    "cmtrace": b'<![LOG[x]LOG]!><time="16:52:13.000+480" date="03-02-2026" component="a" type="1">\n',
+    "setupapi": b">>>  [Device Install - PCI\\VEN_8086]\n<<<  [Exit status: FAILURE(0xe0000203)]\n",
+    "wds-trace": b"[5464] 09:26:14: [RPC] x\n",
+    "wds-events-xml": b"<Event><System><EventID>4100</EventID></System><Data Name='a'>b</Data></Event>",
+    "wds-events-rows": b'Information,3/2/2026 8:15:55 AM,WDS,4100,None,"x"\n',
+    "wds-events-list": b"TimeCreated : 3/2/2026 8:15:55 AM\nId : 4102\nMessage : x\n",
+    "dhcp-audit": b"10,03/02/26,08:15:30,Assign,10.10.1.23,PC-1,525400123456,\n",
+    "dhcp-syslog": b"Mar  2 08:15:30 srv dhcpd[812]: DHCPDISCOVER from 52:54:00:12:34:56 via eth0\n",
+    "dhcp-kea": b"2026-03-02 08:15:30.123 INFO  [kea-dhcp4.leases/812.140] DHCP4_LEASE_ALLOC x\n",
+    "wpeinit": b"2026-03-02 08:15:30.592, Error     x\n",
+}
+
 TARGETS: tuple[Target, ...] = (
+    *(Target("formats", "read_fields", (name,), log, "readers") for name, log in _LOGS.items()),
     Target("dhcp", "decode_message", seed=_DHCP_REPLY),
     Target("dhcp", "decode_options", seed=_DHCP_REPLY[240:]),
     Target("dns", "decode_answer", (1,), _DNS_ANSWER),

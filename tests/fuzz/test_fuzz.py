@@ -9,6 +9,7 @@ from pathlib import Path
 import pe_agent.codec
 import pytest
 from pe_agent.errors import DecodeError
+from pe_agent.readers.formats import FORMATS
 
 from . import __main__ as driver
 from .targets import TARGETS, Target
@@ -53,3 +54,7 @@ def test_a_refusal_is_quiet_and_a_crash_is_loud() -> None:
         Target("rpc", "decode", beside=("an argument too many",)).load()(b"")
     assert issubclass(DecodeError, Exception)
     Target("rpc", "decode").load()(b"\xff")
+
+
+def test_every_format_of_logs_is_fuzzed() -> None:
+    assert {target.beside[0] for target in TARGETS if target.package == "readers"} == {row.name for row in FORMATS}

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from pe_agent import log_places
+from pe_agent import log_places, volumes
 from pe_agent.codec import dhcp
 from pe_agent.errors import DecodeError
 from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, linux_files, netlink
@@ -110,7 +110,8 @@ class LinuxHost:
             yield f"/{path.relative_to(self._root).as_posix()}", path
 
     def spool_folders(self) -> Iterable[Path]:
-        """The user's state folder, then the system's temporary folder."""
+        """Marked volumes, the user's state folder, the system's temporary folder."""
+        yield from (root / volumes.FOLDER for root in volumes.marked_volumes())
         state = os.environ.get("XDG_STATE_HOME")
         yield (Path(state) if state else Path.home() / ".local" / "state") / "pe-agent" / "spool"
         yield Path(tempfile.gettempdir()) / "pe-agent" / "spool"

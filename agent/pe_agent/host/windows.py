@@ -12,12 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from pe_agent import log_places, volumes
 from pe_agent.codec import smbios
 from pe_agent.errors import DecodeError
-from pe_agent.host import Adapter, Address, Architecture, BootRecord, Lease
+from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, win_network
 from pe_agent.host import win_registry as registry
 from pe_agent.host.win_structures import (
     AdapterAddresses,
@@ -36,7 +38,7 @@ _iphlpapi = ctypes.WinDLL("iphlpapi", use_last_error=True)
 _kernel32.GetTickCount64.restype = ctypes.c_uint64
 
 _RSMB = int.from_bytes(b"RSMB", "big")
-_GAA_FLAGS = 0x0E | 0x80  # skip anycast, multicast, DNS names; include gateways
+_GAA_FLAGS = 0x06 | 0x80  # skip anycast and multicast; include gateways
 _ERROR_BUFFER_OVERFLOW = 111
 _IF_LOOPBACK, _IF_TUNNEL = 24, 131
 _OPER_UP = 1
@@ -48,8 +50,6 @@ _ARCHITECTURES = {0: "x86", 5: "arm", 9: "x64", 12: "arm64"}
 _MACHINES = {0x014C: "x86", 0x01C4: "arm", 0x8664: "x64", 0xAA64: "arm64"}
 _FIRMWARE_TYPES = {1: "bios", 2: "uefi"}
 _ORIGINS = {1: "manual", 3: "dhcp", 5: "link-local"}
-_LOG_FOLDERS = (r"Windows\Panther", r"$WINDOWS.~BT\Sources\Panther")
-_LOG_NAMES = ("setupact.log", "setuperr.log")
 _DRIVE_FIXED = 3
 
 
@@ -68,7 +68,12 @@ class WindowsHost:
     def adapters(self) -> tuple[Adapter, ...]:
         """Adapters as IP Helper lists them; loopback and tunnels are left out."""
         made = self._address_rows()
-        return tuple(self._adapter(row, made) for row in _adapter_rows())
+        answering = win_network.answering_neighbours()
+        adapters = ((row, self._adapter(row, made)) for row in _adapter_rows())
+        return tuple(
+            replace(a, reachable_gateways=tuple(g for g in a.gateways if (row.luid, g) in answering))
+            for row, a in adapters
+        )
 
     def identity(self) -> Identity:
         """SMBIOS marks by GetSystemFirmwareTable."""
@@ -102,23 +107,28 @@ class WindowsHost:
             secure_boot=None if secure is None else bool(secure),
         )
 
+    def devices_without_driver(self) -> tuple[Device, ...]:
+        """Network devices below Enum that no driver was installed for."""
+        return win_network.devices_without_driver()
+
     def boot_record(self) -> BootRecord | None:
         """What `wpeutil UpdateBootInfo` wrote; None outside a network-booted Windows PE."""
         name = registry.text(registry.CONTROL, "PEBootServerName")
         address = registry.text(registry.CONTROL, "PEBootServerAddr")
-        return BootRecord(name, address) if name or address else None
+        ack, reply = (registry.octets(registry.PXE, value) for value in ("DhcpServerACK", "BootServerReply"))
+        if not (name or address or ack or reply):
+            return None
+        return BootRecord(name, address, self._firmware_type(), ack, reply)
 
     def log_candidates(self) -> Iterable[tuple[str, Path]]:
-        """Setup's logs on the system drive, then on every fixed disk."""
+        """Logs on the system drive, then on every fixed disk."""
         for drive in self._drives():
-            for folder in _LOG_FOLDERS:
-                for name in _LOG_NAMES:
-                    path = drive / folder / name
-                    if path.is_file():
-                        yield str(path), path
+            for path in log_places.table().find(drive):
+                yield str(path), path
 
     def spool_folders(self) -> Iterable[Path]:
-        """Beside the agent (X:\\pe-agent\\spool in Windows PE), then the temporary folder."""
+        """Marked volumes, as X: is lost with the boot; beside the agent (X:\\pe-agent\\spool); the temporary folder."""
+        yield from (root / volumes.FOLDER for root in volumes.marked_volumes())
         yield Path(sys.executable).parent / "spool"
         yield Path(tempfile.gettempdir()) / "pe-agent" / "spool"
 
@@ -126,12 +136,11 @@ class WindowsHost:
         if self._root is not None:
             yield self._root
             return
-        system = os.environ.get("SYSTEMDRIVE", "X:") + "\\"
-        yield Path(system)
-        for letter in string.ascii_uppercase:
-            drive = f"{letter}:\\"
-            if drive.lower() != system.lower() and _kernel32.GetDriveTypeW(drive) == _DRIVE_FIXED:
-                yield Path(drive)
+        # The drive of the agent itself is that of the image, also where the environment says something else.
+        own = [os.environ.get("SYSTEMDRIVE", "X:").upper() + "\\", Path(sys.executable).drive.upper() + "\\"]
+        letters = (f"{letter}:\\" for letter in string.ascii_uppercase)
+        fixed = [drive for drive in letters if _kernel32.GetDriveTypeW(drive) == _DRIVE_FIXED]
+        yield from (Path(drive) for drive in dict.fromkeys((*own, *fixed)))
 
     def _adapter(self, row: AdapterAddresses, made: dict[str, UnicastAddressRow]) -> Adapter:
         octets = bytes(row.physical_address[: row.physical_address_length])
@@ -145,6 +154,9 @@ class WindowsHost:
             gateways=tuple(ip for entry in _linked(row.first_gateway) if (ip := _ip(entry.address))),
             lease=self._lease(guid, _ip(row.dhcpv4_server)),
             driver=row.description or "",
+            received_frames=win_network.received_frames(row.luid),
+            dns_servers=tuple(ip for entry in _linked(row.first_dns_server) if (ip := _ip(entry.address))),
+            dns_suffix=row.dns_suffix or "",
         )
 
     def _address(self, ip: str, made: dict[str, UnicastAddressRow]) -> Address:
@@ -179,6 +191,8 @@ class WindowsHost:
             obtained_at_s=None if obtained is None else max(0.0, clock.uptime_s - (clock.wall_ms / 1000 - obtained)),
             lease_s=registry.number(key, "Lease"),
             gateway=registry.text(key, "DhcpDefaultGateway"),
+            dns_servers=tuple(registry.text(key, "DhcpNameServer").replace(",", " ").split()),
+            domain_name=registry.text(key, "DhcpDomain"),
         )
 
     def _address_rows(self) -> dict[str, UnicastAddressRow]:

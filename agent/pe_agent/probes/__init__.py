@@ -20,6 +20,7 @@ from pe_agent.probes import (
     target,
     tftp,
     wds_rpc,
+    wpeinit,
 )
 from pe_agent.probes.contract import Phase, Probe
 
@@ -39,6 +40,14 @@ PROBES: tuple[Probe, ...] = (
         architecture.run,
         Phase.MACHINE,
         deadline_s=2.0,
+        needs_target=False,
+    ),
+    Probe(
+        "wpeinit",
+        "What did Windows PE do about the network before the agent started?",
+        wpeinit.run,
+        Phase.MACHINE,
+        deadline_s=3.0,
         needs_target=False,
     ),
     Probe(

@@ -45,9 +45,10 @@ def render_observations_json(observations: Iterable[Observation]) -> str:
     return json.dumps({"observations": [observation_object(o) for o in observations]}, indent=2)
 
 
-def render_record(record: LogRecord) -> str:
-    """A log record as one line; columns the line does not have are absent."""
+def render_record(record: LogRecord, file: str = "") -> str:
+    """A log record as one line; columns the line does not have, and a file that is clear, are absent."""
     columns = {
+        "file": file,
         "time": record.time,
         "level": record.level,
         "component": record.component,

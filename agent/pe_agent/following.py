@@ -1,0 +1,56 @@
+"""How is a log judged while it grows? Whenever it has grown, but not all the time; a half-written line waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pe_agent.judge import LogHit, scan_log
+from pe_agent.readers.formats import read_any
+from pe_agent.readers.record import LogRecord
+from pe_agent.signatures import SignatureSet
+
+# A log is read from its beginning each time: its secrets are taken out on the way, which cannot begin in the middle.
+# So that a large one does not keep a small machine busy, this many times as long as a reading took lies between two.
+PAUSE_FACTOR = 10
+
+
+@dataclass(slots=True)
+class Follower:
+    """The reading of one log. `hits` is what it says so far, `half_written` that its last line was left out."""
+
+    name: str
+    clock_s: Callable[[], float] = field(default=time.monotonic)
+    hits: tuple[LogHit, ...] = ()
+    half_written: bool = False
+    _not_before_s: float = 0.0
+
+    def is_due(self) -> bool:
+        """Whether the log may be read again already."""
+        return self.clock_s() >= self._not_before_s
+
+    def read(self, blocks: Iterable[bytes], signatures: SignatureSet, *, final: bool) -> None:
+        """Judge all octets of the log; with `final` also a last line that has no end.
+
+        Raises:
+            OSError: from `blocks`; what was judged before then is kept.
+        """
+        began_s = self.clock_s()
+        hits: list[LogHit] = []
+        try:
+            hits.extend(scan_log(self.name, self._finished(read_any(blocks), final=final), signatures))
+        finally:
+            self.hits = tuple(hits) or self.hits
+            now_s = self.clock_s()
+            self._not_before_s = now_s + PAUSE_FACTOR * (now_s - began_s)
+
+    def _finished(self, records: Iterator[LogRecord], *, final: bool) -> Iterator[LogRecord]:
+        last: LogRecord | None = None
+        for record in records:
+            if last is not None:
+                yield last
+            last = record
+        self.half_written = last is not None and not last.octets.endswith(b"\n")
+        if last is not None and (final or not self.half_written):
+            yield last
