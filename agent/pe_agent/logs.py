@@ -1,13 +1,19 @@
-"""Collect a log file: its octets in chunks for the report, all of them in passing for the reader."""
+"""Collect a log file: its octets in chunks for the report, all of them in passing for the reader.
+
+Secrets are taken out before anything else sees the octets: chunks, hashes and line texts are of the redacted log.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pe_agent.model import FactValue, LogChunk, Observation, Outcome, Reason
+from pe_agent.redact import Redactor
 
 PROBE = "logs"
 BLOCK_OCTETS = 256 * 1024
@@ -20,21 +26,30 @@ MOST_OCTETS = 24 * 1024 * 1024
 
 @dataclass(slots=True)
 class LogFile:
-    """One log on its way into the report. `shown` is the path as the machine's users know it."""
+    """One log on its way into the report. `shown` is the path as the machine's users know it.
+
+    `key` makes the words that stand for secrets. `removed` says which rule took out how many values;
+    `collected_bytes` counts redacted octets.
+    """
 
     shown: str
     path: Path
     emit: Callable[[LogChunk], None]
+    key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     file_bytes: int = 0
     collected_bytes: int = 0
+    removed: Counter[str] = field(default_factory=Counter)
+    _left_out: int = 0
+    # An unfinished line at the end: it may grow, so it is collected only when the log is closed.
+    _rest: tuple[int, bytes] = (0, b"")
     _next_offset: int = 0
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _held: LogChunk | None = None
 
     def blocks(self) -> Iterator[bytes]:
-        """Every octet the file has now, in blocks; what the report lacks yet is emitted as chunks in passing.
+        """Every octet the file has now but its secrets, in blocks; what the report lacks is emitted in passing.
 
-        May be run again when the file has grown.
+        May be run again when the file has grown. An unfinished line at the end is emitted by `close`.
 
         Raises:
             OSError: the file cannot be opened or read; what was read before stays emitted.
@@ -42,15 +57,29 @@ class LogFile:
         with self.path.open("rb") as file:
             self.file_bytes = file.seek(0, 2)
             file.seek(0)
-            offset = 0
+            redactor = Redactor(self.key)
+            offset = at = self._left_out = 0
             while offset < self.file_bytes:
                 block = file.read(min(BLOCK_OCTETS, self.file_bytes - offset))
                 if not block:
                     break
-                self._collect(offset, block)
+                redacted = redactor.feed(block)
+                self._collect(at, redacted, self._travels(offset, len(block)))
                 offset += len(block)
-                yield block
+                at += len(redacted)
+                yield redacted
+        self._rest = (at, redactor.finish())
+        self.removed = redactor.removed
+        yield self._rest[1]
         self._finish()
+
+    def close(self) -> None:
+        """Emit the unfinished line at the end: nothing is read after this."""
+        at, rest = self._rest
+        self._rest = (at, b"")
+        self._collect(at, rest, travels=True)
+        if self._held is not None:
+            self._release(self._hash.digest())
 
     def observation(self, started_at_s: float, elapsed_s: float, problem: OSError | None = None) -> Observation:
         """What was collected of this file; a file the system would not give is a warning with its reason."""
@@ -59,22 +88,29 @@ class LogFile:
             facts["error"] = problem.strerror or str(problem)
             reason = Reason.ACCESS_DENIED if isinstance(problem, PermissionError) else Reason.TRUNCATED
             return Observation(PROBE, self.shown, Outcome.WARNING, reason, started_at_s, elapsed_s, facts)
-        if self.collected_bytes < self.file_bytes:
-            facts["left_out_bytes"] = self.file_bytes - self.collected_bytes
+        if self._left_out:
+            facts["left_out_bytes"] = self._left_out
+        if self.removed:
+            facts["redacted_values"] = self.removed.total()
+            facts["redacted_by"] = " ".join(f"{rule}={count}" for rule, count in sorted(self.removed.items()))
         return Observation(PROBE, self.shown, Outcome.OK, Reason.ANSWERED, started_at_s, elapsed_s, facts)
 
-    def _collect(self, offset: int, block: bytes) -> None:
-        if self.file_bytes > HEAD_OCTETS + TAIL_OCTETS:
-            in_head = offset + len(block) <= HEAD_OCTETS
-            in_tail = offset >= self.file_bytes - TAIL_OCTETS
-            if not (in_head or in_tail):
-                return
-        fresh = block[max(0, self._next_offset - offset) :]
-        if not fresh or self.collected_bytes + len(fresh) > MOST_OCTETS:
+    def _travels(self, offset: int, length: int) -> bool:
+        """Whether a block goes into the report: of a large file only the head and the tail do."""
+        if self.file_bytes <= HEAD_OCTETS + TAIL_OCTETS:
+            return True
+        return offset + length <= HEAD_OCTETS or offset >= self.file_bytes - TAIL_OCTETS
+
+    def _collect(self, at: int, redacted: bytes, travels: bool) -> None:  # noqa: FBT001 - one word for one question
+        fresh = redacted[max(0, self._next_offset - at) :]
+        if not travels or self.collected_bytes + len(fresh) > MOST_OCTETS:
+            self._left_out += len(fresh)
+            return
+        if not fresh:
             return
         self._hash.update(fresh)
         self.collected_bytes += len(fresh)
-        self._next_offset = offset + len(block)
+        self._next_offset = at + len(redacted)
         self._release()
         self._held = LogChunk(self.shown, self._next_offset - len(fresh), fresh, self.file_bytes)
 

@@ -11,6 +11,7 @@ def collect(path):
     chunks = []
     log = LogFile("shown", path, chunks.append)
     read = b"".join(log.blocks())
+    log.close()
     return log, chunks, read
 
 
@@ -42,6 +43,7 @@ def test_of_a_huge_log_head_and_tail_travel_and_all_of_it_is_read(tmp_path):
     log = LogFile("shown", path, chunks.append)
     for block in log.blocks():
         seen += len(block)
+    log.close()
     assert seen == size
     assert chunks[0].octets.startswith(b"head")
     assert chunks[-1].octets.endswith(b"tail")
