@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from string import Template
 
+from pe_agent.boot_order import PROBE as BOOT_ORDER
+from pe_agent.boot_order import Clocks, boot_order
 from pe_agent.model import (
     Event,
     Evidence,
@@ -30,13 +32,20 @@ from pe_agent.words import describe, describe_event, value_text
 MOST_HITS = 4
 MOST_EVIDENCE = 16
 _MOST_TEXT = 500
-_BATCH_RECORDS = 128
+_BATCH_RECORDS = 512
+_MOST_DULL = 4096
+# `YYYY-MM-DD HH:MM:SS`, in which no mark of any row lies.
+_STAMP_OCTETS = 19
+# Lower case; what is no letter, digit or underscore parts words.
+_WORDS = bytes(ord(chr(c).lower()) if c < 128 and (chr(c).isalnum() or c == 0x5F) else 0x20 for c in range(256))
 _MOST_EVENTS = 6
 _NEVER_CERTAIN = 0.99
 # What a log says of a fault is worth less when the same path answers now.
 _OPEN_NOW = 0.6
 # They explain other answers and are no cause themselves.
-_AUXILIARY = frozenset({"path-trace", "logs"})
+_AUXILIARY = frozenset({"path-trace", "logs", "wpeinit", BOOT_ORDER})
+# Signatures whose lines are written when Setup asks the WDS server.
+_ASKED = "wds-client-*"
 _SEVERITY = {Status.HEALTHY: 0, Status.UNKNOWN: 0, Status.WARNING: 1, Status.FAULT: 2}
 _STATUS_OF = {Outcome.FAILED: Status.FAULT, Outcome.WARNING: Status.WARNING, Outcome.CRASHED: Status.WARNING}
 _ASK = "Send the report to whoever looks after the deployment; no known cause fits this answer."
@@ -44,11 +53,12 @@ _ASK = "Send the report to whoever looks after the deployment; no known cause fi
 
 @dataclass(frozen=True, slots=True)
 class LogHit:
-    """A log record that meets a row's conditions; `facts` are the fields its sentences may name."""
+    """A log record that meets a row's conditions; `facts` are the fields its sentences may name, `time` its stamp."""
 
     row: Signature | Exclusion
     evidence: Evidence
     facts: Mapping[str, FactValue] = field(default_factory=dict)
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +89,45 @@ def scan_log(name: str, records: Iterable[LogRecord], signatures: SignatureSet) 
     """The records that meet a row about logs, at most MOST_HITS of each row; reads a large log at full speed."""
     rows = [row for row in signatures.rows if row.when.log]
     left = {id(row): MOST_HITS for row in rows}
-    literals = {literal for row in rows for literal in row.when.literals}
+    literals = {literal: _longest_word(literal) for row in rows for literal in row.when.literals}
+    # A loop of retries writes the same lines a million times.
+    dull: set[bytes] = set()
     source = iter(records)
     while batch := list(itertools.islice(source, _BATCH_RECORDS)):
         # One search in many records for what a row cannot do without; hardly any batch needs more.
-        together = b"\n".join([record.octets for record in batch]).lower()
-        there = {literal for literal in literals if literal in together}
+        there = _those_in(b"\n".join([record.octets for record in batch]), literals)
         likely = [row for row in rows if not there.isdisjoint(row.when.literals)] if there else []
-        for record, row in itertools.product(batch, likely) if likely else ():
-            if left[id(row)] and row.when.match_record(record):
+        for record in batch if likely else ():
+            told = _without_time(record.octets)
+            if told in dull:
+                continue
+            met = [row for row in likely if left[id(row)] and row.when.match_record(record)]
+            if not met and len(dull) < _MOST_DULL:
+                dull.add(told)
+            for row in met:
                 left[id(row)] -= 1
                 yield _hit(name, record, row)
+
+
+def _those_in(text: bytes, literals: Mapping[bytes, bytes]) -> set[bytes]:
+    """Which of the literals (each with its longest word) a text holds, without regard to case.
+
+    The distinct words of a log are a tenth of it: a literal whose word is not among them need not be searched for.
+    """
+    words = b" ".join(set(text.translate(_WORDS).split()))
+    likely = [literal for literal, word in literals.items() if word in words]
+    if not likely:
+        return set()
+    lowered = text.lower()
+    return {literal for literal in likely if literal in lowered}
+
+
+def _longest_word(literal: bytes) -> bytes:
+    return max(literal.translate(_WORDS).split(), key=len, default=b"")
+
+
+def _without_time(octets: bytes) -> bytes:
+    return octets[_STAMP_OCTETS:] if octets[:1].isdigit() else octets
 
 
 def judge(
@@ -97,9 +135,15 @@ def judge(
     events: Sequence[Event],
     hits: Iterable[LogHit],
     signatures: SignatureSet,
+    clocks: Clocks | None = None,
 ) -> Judgement:
-    """Join what was measured with what the logs say, and rank causes by how near they are to the start of the way."""
+    """Join what was measured with what the logs say, and rank causes by how near they are to the start of the way.
+
+    With the machine's clocks the stamps of log lines are laid beside the timeline.
+    """
     found = tuple(hits)
+    order = order_of(found, events, clocks)
+    observations = (*observations, order) if order else observations
     related = relate(observations, events)
     causes = _merged(
         itertools.chain(
@@ -113,6 +157,12 @@ def judge(
     return Judgement(findings, _verdict(leading, observations, ruled_out, signatures))
 
 
+def order_of(hits: Iterable[LogHit], events: Sequence[Event], clocks: Clocks | None) -> Observation | None:
+    """Whether Setup asked the WDS server before the address was there, by the lines that say that it failed."""
+    stamps = (hit.time for hit in hits if isinstance(hit.row, Signature) and fnmatchcase(hit.row.id, _ASKED))
+    return boot_order(stamps, events, clocks)
+
+
 def _hit(name: str, record: LogRecord, row: Signature | Exclusion) -> LogHit:
     text = record.text
     match = next(m for pattern in row.when.log if (m := pattern.search(text)))
@@ -120,7 +170,7 @@ def _hit(name: str, record: LogRecord, row: Signature | Exclusion) -> LogHit:
     if record.code is not None:
         facts["code"] = f"0x{record.code:08X}"
     facts |= {key: value for key, value in match.groupdict().items() if value is not None}
-    return LogHit(row, Evidence(text[:_MOST_TEXT], name, record.line), facts)
+    return LogHit(row, Evidence(text[:_MOST_TEXT], name, record.line), facts, record.time)
 
 
 def _from_hit(hit: LogHit, row: Signature) -> _Cause:

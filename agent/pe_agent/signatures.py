@@ -1,11 +1,11 @@
-"""Which marks convict which cause? The rows of signatures.toml, checked once at the border."""
+"""Which marks convict which cause? The rows of signatures.toml and signatures/*.toml, checked once at the border."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from importlib import resources
@@ -16,6 +16,7 @@ from typing import Any
 from pe_agent.errors import UsageError
 from pe_agent.model import FactValue, Observation, Outcome, Owner, Reason, Status
 from pe_agent.panther import LogRecord
+from pe_agent.readers.formats import FORMAT_NAMES, format_name
 from pe_agent.toml_row import Row
 
 
@@ -61,6 +62,7 @@ class Conditions:
     literals: tuple[bytes, ...] = ()
     codes: frozenset[int] = frozenset()
     components: frozenset[str] = frozenset()
+    formats: frozenset[str] = frozenset()
     probe: str = ""
     outcomes: frozenset[Outcome] = frozenset()
     reasons: frozenset[Reason] = frozenset()
@@ -72,6 +74,7 @@ class Conditions:
             any(pattern.search(record.text) for pattern in self.log)
             and (not self.codes or record.code in self.codes)
             and (not self.components or record.component in self.components)
+            and (not self.formats or format_name(record) in self.formats)
         )
 
     def match_observation(self, observation: Observation) -> bool:
@@ -134,7 +137,7 @@ def load(path: Path | None = None) -> SignatureSet:
         UsageError: the file is not there, no TOML, or a row is not understood; it names the row and the key.
     """
     if path is None:
-        return parse(resources.files("pe_agent").joinpath("signatures.toml").read_bytes(), "signatures.toml")
+        return parse_all(_own_files())
     try:
         return parse(path.read_bytes(), str(path))
     except OSError as exc:
@@ -147,6 +150,34 @@ def parse(octets: bytes, name: str) -> SignatureSet:
     Raises:
         UsageError: it is no TOML, or a row is not understood.
     """
+    return parse_all([(name, octets)])
+
+
+def parse_all(files: Sequence[tuple[str, bytes]]) -> SignatureSet:
+    """The rows of several files (name, octets) as one set; their SHA-256 is that of all octets in this order.
+
+    Raises:
+        UsageError: one is no TOML, or a row is not understood.
+    """
+    signatures: list[Signature] = []
+    exclusions: list[Exclusion] = []
+    for name, octets in files:
+        document = _document(octets, name)
+        signatures += (_signature(Row(name, n, row)) for n, row in enumerate(document.get("signature", []), 1))
+        exclusions += (_exclusion(Row(name, n, row)) for n, row in enumerate(document.get("excluded", []), 1))
+    _check_names(", ".join(name for name, _ in files), tuple(signatures), tuple(exclusions))
+    sha256 = hashlib.sha256(b"".join(octets for _, octets in files)).digest()
+    return SignatureSet(tuple(signatures), tuple(exclusions), sha256)
+
+
+def _own_files() -> list[tuple[str, bytes]]:
+    package = resources.files("pe_agent")
+    themes = sorted(package.joinpath("signatures").iterdir(), key=lambda file: file.name)
+    files = [package.joinpath("signatures.toml"), *(file for file in themes if file.name.endswith(".toml"))]
+    return [(file.name, file.read_bytes()) for file in files]
+
+
+def _document(octets: bytes, name: str) -> dict[str, Any]:
     try:
         document = tomllib.loads(octets.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
@@ -154,10 +185,7 @@ def parse(octets: bytes, name: str) -> SignatureSet:
     unknown = sorted(document.keys() - {"signature", "excluded"})
     if unknown:
         raise UsageError(f"{name}: unknown table {unknown[0]!r}; there are [[signature]] and [[excluded]]")
-    signatures = tuple(_signature(Row(name, n, row)) for n, row in enumerate(document.get("signature", []), 1))
-    exclusions = tuple(_exclusion(Row(name, n, row)) for n, row in enumerate(document.get("excluded", []), 1))
-    _check_names(name, signatures, exclusions)
-    return SignatureSet(signatures, exclusions, hashlib.sha256(octets).digest())
+    return document
 
 
 def _check_names(name: str, signatures: tuple[Signature, ...], exclusions: tuple[Exclusion, ...]) -> None:
@@ -212,6 +240,7 @@ def _conditions(row: Row) -> Conditions:
         literals=tuple(row.literal(pattern) for pattern in patterns),
         codes=frozenset(row.code(text) for text in row.texts("code")),
         components=frozenset(row.texts("component")),
+        formats=_formats(row),
         probe=next(iter(row.texts("probe")), ""),
         outcomes=row.words("outcome", Outcome),
         reasons=row.words("reason", Reason),
@@ -219,11 +248,18 @@ def _conditions(row: Row) -> Conditions:
     )
     if bool(conditions.log) == bool(conditions.probe):
         raise UsageError(f"{row.where}: a row has either log or probe")
-    about_log = conditions.codes or conditions.components
+    about_log = conditions.codes or conditions.components or conditions.formats
     about_probe = conditions.outcomes or conditions.reasons or conditions.facts
     if (conditions.probe and about_log) or (conditions.log and about_probe):
-        raise UsageError(f"{row.where}: code and component go with log; outcome, reason and fact go with probe")
+        raise UsageError(f"{row.where}: format, code and component go with log; outcome, reason and fact go with probe")
     return conditions
+
+
+def _formats(row: Row) -> frozenset[str]:
+    formats = frozenset(row.texts("format"))
+    for name in sorted(formats - FORMAT_NAMES):
+        raise UsageError(f"{row.where}: format {name!r} is none of {', '.join(sorted(FORMAT_NAMES))}")
+    return formats
 
 
 def _is_number(value: FactValue) -> bool:
