@@ -6,8 +6,34 @@ import re
 
 from pe_agent.model import Event, FactValue, Observation
 
-# Facts that stand elsewhere in the line, or are too long for one.
-_NOT_IN_LINE = frozenset({"adapter", "traceback", "pass", "bytes_received", "errno"})
+# Facts that stand elsewhere in the line, are too long for one, or help nobody who reads it.
+_NOT_IN_LINE = frozenset(
+    {
+        "adapter",
+        "traceback",
+        "pass",
+        "bytes_received",
+        "errno",
+        "port",
+        "server",
+        "retransmits",
+        "status",
+        "received_frames",
+        "server_addresses",
+        "rpc_address",
+        "link_up",
+        "server_guid",
+        "large_bytes",
+        "small_bytes",
+        "option43",
+        "siaddr",
+        "arch93",
+        "offered_address",
+        "address_source",
+        "adapter_count",
+        "hop_count",
+    }
+)
 _MOST_FACTS = 8
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 # C0 and C1 controls, zero-width and bidirectional marks (UAX #9), line separators, byte order mark.
@@ -32,7 +58,8 @@ def value_text(value: FactValue) -> str:
 
 def describe(observation: Observation) -> str:
     """What a probe answered and the facts that matter, without its name and target."""
-    facts = [(name, value) for name, value in observation.facts.items() if name not in _NOT_IN_LINE]
+    told = observation.facts.items()
+    facts = [(name, value) for name, value in told if name not in _NOT_IN_LINE and (name, value) != ("apipa", False)]
     shown = ", ".join(f"{name}={value_text(value)}" for name, value in facts[:_MOST_FACTS])
     return f"{observation.reason} ({shown})" if shown else str(observation.reason)
 

@@ -11,7 +11,7 @@ from pe_agent.render.as_json import (
     render_observations_json,
     render_record,
 )
-from pe_agent.render.as_text import observation_line, render_text
+from pe_agent.render.as_text import observation_line, render_text, undelivered_lines
 from pe_agent.render.others import render_code, render_explanation, render_probe_list
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "render_probe_list",
     "render_record",
     "render_text",
+    "undelivered_lines",
 ]
 
 # Of a whole report and the receipt of its delivery ("" when there is none yet).

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pe_agent.model import Evidence, Finding, Observation, Outcome, Owner, Report, Status, Verdict
+from pe_agent.render.qr import qr_lines
+from pe_agent.render.timeline import timeline_bars
 from pe_agent.words import clean, describe, describe_event
 
 _RED, _AMBER, _GREEN, _PLAIN = "\x1b[31;1m", "\x1b[33;1m", "\x1b[32;1m", "\x1b[0m"
@@ -40,6 +42,13 @@ def observation_line(observation: Observation) -> str:
     return clean(line)
 
 
+def undelivered_lines(code: str, encoding: str) -> Iterator[str]:
+    """What a phone can carry away: the verdict and its reasons as a picture (with an encoding) and as letters."""
+    yield "The verdict and its reasons, for `pe-collector decode`:"
+    yield from qr_lines(code, encoding) if encoding else ()
+    yield from (code[at : at + 70] for at in range(0, len(code), 70))
+
+
 def finding_lines(finding: Finding) -> Iterator[str]:
     """A finding with the first pieces of its evidence."""
     yield clean(f"{finding.title} [{finding.id}, {finding.confidence:.0%}]")
@@ -59,12 +68,14 @@ def _lines(report: Report, delivery: str, *, color: bool) -> Iterator[str]:
     if report.timeline:
         yield from ("", "Since the machine started:")
         yield from (clean(f"  {e.at_s:8.1f} s  {e.adapter} {describe_event(e)}") for e in report.timeline)
+        yield from (f"  {line}" for line in timeline_bars(report.timeline))
     if report.findings:
         yield from ("", "Findings:")
         yield from (f"  {line}" for finding in report.findings for line in finding_lines(finding))
     if report.verdict and report.verdict.ruled_out:
         yield from ("", "Ruled out:")
-        yield from (clean(f"  {r.title}: no, {r.because}") for r in report.verdict.ruled_out)
+        once = {r.title: r.because for r in reversed(report.verdict.ruled_out)}
+        yield from (clean(f"  {title}: no, {because}") for title, because in reversed(once.items()))
     if delivery:
         yield from ("", clean(delivery))
 
