@@ -1,4 +1,4 @@
-"""How fast are logs read? Prints MB/s of reading, of judging and of a plain regular-expression loop, in one run of one core (CPU time).
+"""How fast are logs read? MB/s of reading, of judging and of a plain regex loop, in one run of one core (CPU time).
 
 Usage: python benchmarks/panther.py [FILE.log] [MEGABYTES]
 """

@@ -55,7 +55,9 @@ def test_the_text_goes_from_verdict_over_probes_and_timeline_to_the_receipt() ->
 
 
 def test_each_probe_is_one_line_with_its_time() -> None:
-    seen = Observation("wds-rpc", "10.10.9.20:5040", Outcome.FAILED, Reason.FILTERED, 1.0, 6.604, {"port": 5040, "spoken": "tls"})
+    seen = Observation(
+        "wds-rpc", "10.10.9.20:5040", Outcome.FAILED, Reason.FILTERED, 1.0, 6.604, {"port": 5040, "spoken": "tls"}
+    )
     line = render.observation_line(seen)
     assert line == "FAIL     6.60 s  wds-rpc 10.10.9.20:5040: filtered (spoken=tls)"
 

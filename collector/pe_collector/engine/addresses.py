@@ -1,0 +1,125 @@
+"""Which prefixes hold an address? Addresses are ranked, so that a prefix of any length is one stretch of ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pe_collector.prefixes import Prefix, parse_address, parse_prefix
+
+_BITS = {4: 32, 6: 128}
+_WORDS = 4
+# What a network usually has when nothing is reported: the length to say among those that hold the same boots.
+_USUAL_LENGTH = {4: 24, 6: 64}
+# Two addresses of different versions share less than nothing.
+_NOTHING_SHARED = -1
+
+_Ranks = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixRange:
+    """A stretch of ranks `low` to `high` (excluded), and the lengths of a prefix that holds exactly these."""
+
+    low: int
+    high: int
+    shortest: int
+    longest: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The address of each row as a rank among the distinct ones, -1 where not known.
+
+    `shared` holds, for each neighbouring pair of ranks, how many leading bits they share.
+    """
+
+    ranks: _Ranks
+    numbers: tuple[tuple[int, int], ...]
+    shared: npt.NDArray[np.int16]
+    subnets: frozenset[Prefix]
+
+    @classmethod
+    def of(cls, texts: Sequence[str], subnets: Sequence[str] = ()) -> Addresses | None:
+        """None when no text is an address. Link-local addresses say no place and count as not known."""
+        parsed = {text: parse_address(text) for text in set(texts)}
+        numbers = tuple(sorted({number for number in parsed.values() if number is not None}))
+        if not numbers:
+            return None
+        rank = {number: n for n, number in enumerate(numbers)}
+        of_text = {text: -1 if number is None else rank[number] for text, number in parsed.items()}
+        ranks = np.array([of_text[text] for text in texts], dtype=np.int32)
+        reported = {prefix for text in set(subnets) if (prefix := parse_prefix(text)) is not None}
+        return cls(ranks, numbers, _shared_bits(numbers), frozenset(reported))
+
+    def ranges(self, failing: npt.NDArray[np.float64], at_least: float) -> list[PrefixRange]:
+        """Every stretch that a prefix can make and that holds `at_least` of the failing weight given by rank.
+
+        But for the one that holds all addresses: it would say nothing.
+        """
+        total = np.concatenate(([0.0], np.cumsum(failing)))
+        found: dict[tuple[int, int], PrefixRange] = {}
+        for length in sorted({int(bits) + 1 for bits in self.shared if bits >= 0} | {self._longest()}):
+            starts = np.concatenate(([0], np.flatnonzero(self.shared < length) + 1))
+            ends = np.concatenate((starts[1:], [len(self.numbers)]))
+            for n in np.flatnonzero(total[ends] - total[starts] >= at_least):
+                self._note(found, (int(starts[n]), int(ends[n])), len(starts))
+        return list(found.values())
+
+    def _longest(self) -> int:
+        return max(_BITS[version] for version, _ in (self.numbers[0], self.numbers[-1]))
+
+    def _note(self, found: dict[tuple[int, int], PrefixRange], stretch: tuple[int, int], blocks: int) -> None:
+        if stretch in found:
+            return
+        low, high = stretch
+        bits = _BITS[self.numbers[low][0]]
+        inner = self.shared[low : high - 1]
+        outer = [int(self.shared[n]) for n in (low - 1, high - 1) if 0 <= n < len(self.shared)]
+        shortest = max(1, *(bit + 1 for bit in outer)) if outer else 1
+        longest = int(inner.min()) if len(inner) else bits
+        if shortest <= longest:
+            found[stretch] = PrefixRange(low, high, shortest, longest, blocks)
+
+    def prefix_of(self, stretch: PrefixRange) -> Prefix:
+        """The prefix to say for it: a reported subnet, else the length nearest to what networks usually have."""
+        reported = self.reported_in(stretch)
+        version = self.numbers[stretch.low][0]
+        length = min(max(_USUAL_LENGTH[version], stretch.shortest), stretch.longest)
+        return reported or self._cut(stretch.low, length)
+
+    def reported_in(self, stretch: PrefixRange) -> Prefix | None:
+        """The subnet, if machines report one, that holds exactly this stretch."""
+        if not self.subnets:
+            return None
+        lengths = range(stretch.shortest, stretch.longest + 1)
+        return next((cut for n in lengths if (cut := self._cut(stretch.low, n)) in self.subnets), None)
+
+    def _cut(self, rank: int, length: int) -> Prefix:
+        version, number = self.numbers[rank]
+        shift = _BITS[version] - length
+        return Prefix(version, number >> shift << shift, length)
+
+
+def _shared_bits(numbers: Sequence[tuple[int, int]]) -> npt.NDArray[np.int16]:
+    """Leading bits that each address shares with the next one."""
+    words = np.array([_words(*number) for number in numbers], dtype=np.uint32)
+    versions = np.array([version for version, _ in numbers], dtype=np.int16)
+    shared = np.full(len(numbers) - 1, 128, dtype=np.int16)
+    for place in reversed(range(_WORDS)):
+        differing = words[1:, place] ^ words[:-1, place]
+        # The exponent of a double is exact for 32 bits: it is the number of bits up to the highest one set.
+        first = 32 * place + 32 - np.frexp(differing.astype(np.float64))[1]
+        shared = np.where(differing > 0, first, shared).astype(np.int16)
+    shared[versions[1:] != versions[:-1]] = _NOTHING_SHARED
+    return shared
+
+
+def _words(version: int, number: int) -> tuple[int, ...]:
+    """The address as four words of 32 bits, an IPv4 address in the first."""
+    whole = number << 96 if version == 4 else number
+    return tuple(whole >> shift & 0xFFFFFFFF for shift in (96, 64, 32, 0))

@@ -1,0 +1,65 @@
+"""What does it cost to say a condition? Minus the log of how likely it is before any boot is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import log
+
+from pe_collector.engine.addresses import PrefixRange
+from pe_collector.engine.ground import PREFIX, Condition, Ground, Item
+from pe_collector.engine.nodes import Node
+from pe_collector.engine.priors import ITEM_COST, LIKELY_GAIN, UNLIKELY_COST, Priors
+
+# A prefix that no machine reports as its subnet could have had any of about as many lengths.
+_UNREPORTED_COST = 1.0
+
+
+class Costs:
+    """Costs of the items of one table for one node."""
+
+    def __init__(self, ground: Ground, priors: Priors, node: Node) -> None:
+        self._ground = ground
+        names = {_stage_name(ground.stages.of(signature), ground) for signature in node.signatures}
+        self._penalty = {name: _penalty(priors, name, names) for name in ground.codes}
+        self._priors = priors
+        self._redundant: dict[tuple[str, str], bool] = {}
+        self._values = {name: max(2, len(column.values)) for name, column in ground.table.columns.items()}
+
+    def of_attribute(self, name: str) -> float:
+        """Cost of one value of an attribute that is no prefix."""
+        return log(self._values[name]) + ITEM_COST + self._penalty[name]
+
+    def of_prefix(self, stretch: PrefixRange) -> float:
+        """A deeper prefix is one of more; one that machines report as their subnet costs a little less."""
+        addresses = self._ground.table.addresses
+        reported = addresses is not None and addresses.reported_in(stretch) is not None
+        return log(max(2, stretch.blocks)) + ITEM_COST + (0.0 if reported else _UNREPORTED_COST)
+
+    def of_item(self, item: Item) -> float:
+        """Cost of one item."""
+        if item.attribute == PREFIX:
+            return self.of_prefix(self._ground.prefixes[item.low, item.high])
+        return self.of_attribute(item.attribute)
+
+    def redundant(self, one: Item, other: Item) -> bool:
+        """Whether both together say no more than one of them."""
+        names = one.attribute, other.attribute
+        if names not in self._redundant:
+            within = self._priors.within
+            self._redundant[names] = names[0] == names[1] or within(*names) or within(*reversed(names))
+        return self._redundant[names]
+
+    def of(self, condition: Condition) -> float:
+        """Cost of a conjunction."""
+        return sum(self.of_item(item) for item in condition)
+
+
+def _penalty(priors: Priors, attribute: str, stages: Collection[str]) -> float:
+    if all(priors.likely(attribute, stage) for stage in stages):
+        return -LIKELY_GAIN
+    return UNLIKELY_COST if all(priors.unlikely(attribute, stage) for stage in stages) else 0.0
+
+
+def _stage_name(place: int, ground: Ground) -> str:
+    names = ground.stages.names
+    return names[place] if place < len(names) else ""

@@ -1,0 +1,175 @@
+"""What is said of an explanation: counts, exact test, interval, onset, what else it could be and what would decide."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pe_collector.engine.greedy import Account, Settings
+from pe_collector.engine.ground import PREFIX, Condition
+from pe_collector.engine.model import Explanation
+from pe_collector.engine.nodes import Node
+from pe_collector.engine.statistics import corrected, fisher, interval
+from pe_collector.engine.table import MISSING, Flags, Places, Table
+
+_MOST_EVIDENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Other conditions that fit nearly as well, and the boot that would decide between the two."""
+
+    conditions: Mapping[str, str]
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One explanation in the words of the table. Counts are boots, retries left out; times as in the table.
+
+    Attributes:
+        onset_s: first failure of the period; None when the boots seen do not go back before it.
+        onset_after_s: last boot before it that got that far and did not fail; None when there is none.
+        p_value: Fisher's exact test, corrected for all the conditions looked at.
+        rate_low: lower end of the interval of the rate inside, as wide as the choice among so many asks for.
+        evidence: rows of the table, the first ones that show it.
+    """
+
+    id: str
+    signatures: tuple[str, ...]
+    conditions: Mapping[str, str]
+    onset_s: float | None
+    onset_after_s: float | None
+    ended_s: float | None
+    failed: int
+    boots: int
+    failed_elsewhere: int
+    boots_elsewhere: int
+    score: float
+    p_value: float
+    rate_low: float
+    rate_high: float
+    looked_at: int
+    machines: tuple[int, ...]
+    evidence: tuple[int, ...]
+    alternatives: tuple[Alternative, ...]
+
+
+def causes(table: Table, settings: Settings | None = None) -> tuple[Cause, ...]:
+    """The few causes of the failures in a table, the one worth most first."""
+    account = Account(table, settings or Settings())
+    return tuple(_cause(account, one) for one in account.explain())
+
+
+def in_words(account: Account, condition: Condition) -> dict[str, str]:
+    """Attribute and value of each item; a prefix first."""
+    table = account.ground.table
+    words: dict[str, str] = {}
+    for item in condition:
+        if item.attribute == PREFIX and table.addresses is not None:
+            prefix = table.addresses.prefix_of(account.ground.prefixes[item.low, item.high])
+            words = {PREFIX: str(prefix), **words}
+        else:
+            words[item.attribute] = table.columns[item.attribute].values[item.low]
+    return words
+
+
+def _cause(account: Account, one: Explanation) -> Cause:
+    ground, verdict = account.ground, one.found.verdict
+    table = ground.table
+    signatures = tuple(sorted(table.signatures[code] for code in one.signatures))
+    failed, reached = _counted(account, one)
+    inside = _period(ground.rows_in(one.condition), verdict.start, verdict.end)
+    elsewhere = _elsewhere(account, one)
+    counts = (_count(failed, inside), _count(reached, inside), _count(failed, elsewhere), _count(reached, elsewhere))
+    chance = fisher(counts[0], counts[1], counts[0] + counts[2], counts[1] + counts[3])
+    low, high = interval(counts[0], counts[1], account.looked_at)
+    rows = inside[failed[inside]]
+    conditions = in_words(account, one.condition)
+    return Cause(
+        id=_identifier(conditions, account.settings.stages.kin(frozenset(signatures)) or frozenset(signatures)),
+        signatures=signatures,
+        conditions=conditions,
+        onset_s=float(table.at_s[verdict.start]) if verdict.began else None,
+        onset_after_s=_last_good(account, one, reached & ~failed) if verdict.began else None,
+        ended_s=float(table.at_s[verdict.end - 1]) if verdict.ended else None,
+        failed=counts[0],
+        boots=counts[1],
+        failed_elsewhere=counts[2],
+        boots_elsewhere=counts[3],
+        score=one.found.score,
+        p_value=corrected(chance, account.looked_at),
+        rate_low=low,
+        rate_high=high,
+        looked_at=account.looked_at,
+        machines=tuple(int(machine) for machine in np.unique(table.machines[rows])),
+        evidence=tuple(int(row) for row in rows[:_MOST_EVIDENCE]),
+        alternatives=_alternatives(account, one),
+    )
+
+
+def _counted(account: Account, one: Explanation) -> tuple[Flags, Flags]:
+    """By row: failed with one of its signatures, and got that far."""
+    ground = account.ground
+    names = frozenset(ground.table.signatures[code] for code in one.signatures)
+    failed = np.isin(ground.table.outcomes, list(one.signatures)) & (ground.weights > 0)
+    return failed, failed | ground.passed(Node("", names))
+
+
+def _elsewhere(account: Account, one: Explanation) -> Places:
+    """Rows known not to meet the condition; what other explanations cover is no measure."""
+    ground = account.ground
+    known = np.zeros(ground.table.size, dtype=np.bool_)
+    for item in one.condition:
+        codes = ground.codes[item.attribute]
+        known |= (codes != MISSING) & ((codes < item.low) | (codes >= item.high))
+    for other in account.model.chosen:
+        if other.found is not one.found:
+            known[_period(ground.rows_in(other.condition), other.found.verdict.start, other.found.verdict.end)] = False
+    return np.flatnonzero(known)
+
+
+def _period(rows: Places, start: int, end: int) -> Places:
+    return rows[(rows >= start) & (rows < end)]
+
+
+def _count(flags: Flags, rows: Places) -> int:
+    return int(flags[rows].sum())
+
+
+def _last_good(account: Account, one: Explanation, good: Flags) -> float | None:
+    rows = account.ground.rows_in(one.condition)
+    before = rows[(rows < one.found.verdict.start) & good[rows]]
+    return float(account.ground.table.at_s[before[-1]]) if len(before) else None
+
+
+def _alternatives(account: Account, one: Explanation) -> tuple[Alternative, ...]:
+    return tuple(
+        Alternative(in_words(account, other.condition), _decided_by(account, one.condition, other.condition))
+        for other in account.alternatives(one)
+    )
+
+
+def _decided_by(account: Account, mine: Condition, other: Condition) -> str:
+    """The boot to wait for: one that meets the one and not the other."""
+    own, others = in_words(account, mine), in_words(account, other)
+    only_own = {name: value for name, value in own.items() if others.get(name) != value}
+    only_other = {name: value for name, value in others.items() if own.get(name) != value}
+    shared = {name: value for name, value in own.items() if others.get(name) == value}
+    wanted = _phrase(only_own or shared)
+    unwanted = _phrase(only_other) if only_other else _phrase(only_own)
+    base = f" and {_phrase(shared)}" if shared and only_own else ""
+    return f"one boot with {wanted}{base}, but not {unwanted}, would decide"
+
+
+def _phrase(words: Mapping[str, str]) -> str:
+    return " and ".join(f"{name} {value}" for name, value in words.items())
+
+
+def _identifier(conditions: Mapping[str, str], kin: frozenset[str]) -> str:
+    """The same while the cause lasts, whichever of its kindred signatures have shown so far."""
+    lines: Sequence[str] = [*sorted(kin), *(f"{name}={value}" for name, value in sorted(conditions.items()))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -1,0 +1,191 @@
+"""Which explanations hold together, how often does each make a boot fail, and what is left as background?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pe_collector.engine.costs import Costs
+from pe_collector.engine.ground import Condition, Ground
+from pe_collector.engine.nodes import Node
+from pe_collector.engine.priors import Priors
+from pe_collector.engine.table import MISSING, Places, Reals
+from pe_collector.engine.view import Found, View
+
+# Background of a signature: below the first nothing is sure, above the last nothing would be a fault.
+_LEAST_BACKGROUND = 0.001
+_MOST_BACKGROUND = 0.03
+_MOST_RATE = 0.98
+_ROUNDS = 3
+# A failure that lacks an attribute but fits is explained nearly as well as one that is known to be inside.
+_FITTING = 0.9
+_PLACES = ("site", "subnet", "gateway", "vlan", "switch")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A chosen condition. `rates` holds, by code of signature, how often it makes a boot fail that way.
+
+    Attributes:
+        failed: rows inside, in its period, that failed with one of its signatures.
+        fitting: rows that failed so, in its period, and lack an attribute but fit as far as is known.
+        reached: number of boots inside, in its period, that could have failed so.
+    """
+
+    found: Found
+    signatures: frozenset[int]
+    failed: Places
+    fitting: Places
+    reached: int
+    rates: Mapping[int, float]
+
+    @property
+    def condition(self) -> Condition:
+        """The items of the condition."""
+        return self.found.condition
+
+
+class Model:
+    """The chosen explanations and the background, refitted whenever one comes or goes."""
+
+    def __init__(self, ground: Ground, priors: Priors, at_least: float) -> None:
+        self.ground = ground
+        self.priors = priors
+        self.at_least = at_least
+        self.chosen: list[Explanation] = []
+        # Scores can be compared only against one and the same background.
+        self.background_is_fixed = False
+        self.surviving: Reals = np.ones(ground.table.size)
+        self.background = self._background()
+        self._views: dict[Node, View] = {}
+
+    def view(self, node: Node, beside: Sequence[Explanation] | None = None) -> View:
+        """The boots as seen from this node, beside what is chosen or beside these explanations."""
+        if node not in self._views:
+            codes = self.ground.signature_codes(node)
+            failed = self.ground.failed[np.isin(self.ground.table.outcomes[self.ground.failed], codes)]
+            costs = Costs(self.ground, self.priors, node)
+            self._views[node] = View(self.ground, costs, node, failed, self.ground.passed(node))
+        view = self._views[node]
+        codes = self.ground.signature_codes(node)
+        together = frozenset(int(code) for code in codes)
+        surviving = self._surviving(self.chosen if beside is None else beside, together)
+        view.explain_with(surviving, float(min(_MOST_BACKGROUND, self.background[codes].sum())))
+        return view
+
+    def add(self, found: Found) -> Explanation:
+        """Take in what was found, with the signatures of its kin that show in the same boots."""
+        codes = frozenset(int(code) for code in self.ground.signature_codes(found.node))
+        more = frozenset(code for code in self._kin(found.node) - codes if self._shows(found, code))
+        explanation = self._measured(self._widened(found, codes | more) if more else found, codes | more)
+        self.chosen.append(explanation)
+        self.refit()
+        return explanation
+
+    def _widened(self, found: Found, codes: frozenset[int]) -> Found:
+        """The same condition judged anew with more signatures, which can show its onset better."""
+        names = frozenset(self.ground.table.signatures[code] for code in codes)
+        wider = self.view(Node(found.node.name, names)).exact(found.condition, 1)
+        return wider if wider is not None and wider.score > found.score else found
+
+    def remove(self, explanation: Explanation) -> None:
+        """Take it out again."""
+        self.chosen = [one for one in self.chosen if one.found is not explanation.found]
+        self.refit()
+
+    def replace(self, chosen: Iterable[Explanation]) -> None:
+        """Go back to what was chosen before."""
+        self.chosen = list(chosen)
+        self.refit()
+
+    def refit(self) -> None:
+        """Background and rates anew: a failure counts for each of its causes as far as it is likely to be its own."""
+        for _ in range(_ROUNDS):
+            self.surviving = self._surviving(self.chosen)
+            if not self.background_is_fixed:
+                self.background = self._background()
+            self.chosen = [self._refitted(one) for one in self.chosen]
+        self.surviving = self._surviving(self.chosen)
+
+    def _surviving(self, chosen: Iterable[Explanation], together: frozenset[int] = frozenset()) -> Reals:
+        """By row, the chance that none of these makes it fail the way it did; signatures `together` count as one."""
+        surviving = np.ones(self.ground.table.size)
+        for one in chosen:
+            surviving[one.failed] *= 1.0 - self._rates(one, one.failed, together)
+            surviving[one.fitting] *= 1.0 - _FITTING * self._rates(one, one.fitting, together)
+        return surviving
+
+    def _rates(self, explanation: Explanation, rows: Places, together: frozenset[int] = frozenset()) -> Reals:
+        table = np.zeros(len(self.ground.table.signatures))
+        for code, rate in explanation.rates.items():
+            table[code] = rate
+        joined = list(together & explanation.signatures)
+        # What failed with one of the other signatures could not fail with these any more.
+        left = 1.0 - sum(rate for code, rate in explanation.rates.items() if code not in together)
+        table[joined] = min(_MOST_RATE, table[joined].sum() / max(left, 1e-3))
+        rates: Reals = table[self.ground.table.outcomes[rows]]
+        return rates
+
+    def _background(self) -> Reals:
+        """By signature, how often boots fail so with no explanation behind it."""
+        ground = self.ground
+        outcomes = ground.table.outcomes[ground.failed]
+        before = getattr(self, "background", np.full(len(ground.table.signatures), 0.01))[outcomes]
+        own = before / (1.0 - (1.0 - before) * self.surviving[ground.failed])
+        total = np.bincount(outcomes, weights=own, minlength=len(ground.table.signatures))
+        reached = int(ground.ok.sum()) + len(ground.failed)
+        shares: Reals = np.clip((total + 0.5) / max(1, reached), _LEAST_BACKGROUND, _MOST_BACKGROUND)
+        return shares
+
+    def _measured(self, found: Found, codes: frozenset[int]) -> Explanation:
+        """The rows that the condition covers in its period, for these signatures."""
+        ground, verdict = self.ground, found.verdict
+        rows = ground.rows_in(found.condition)
+        rows = rows[(rows >= verdict.start) & (rows < verdict.end)]
+        so = np.isin(ground.table.outcomes, list(codes)) & (ground.weights > 0)
+        failed = rows[so[rows]]
+        names = frozenset(ground.table.signatures[code] for code in codes)
+        reached = len(failed) + int(ground.passed(Node("", names))[rows].sum())
+        fitting = self._fitting(found, np.flatnonzero(so), rows)
+        rates = {code: self._share(ground.table.outcomes[failed] == code, reached) for code in codes}
+        return Explanation(found, codes, failed, fitting, reached, rates)
+
+    def _share(self, chosen: Places, reached: int) -> float:
+        return float(min(_MOST_RATE, chosen.sum() / max(1, reached)))
+
+    def _fitting(self, found: Found, failed: Places, rows: Places) -> Places:
+        """Failures that lack an attribute, fit the rest, and stand where boots inside stand."""
+        verdict = found.verdict
+        failed = failed[(failed >= verdict.start) & (failed < verdict.end)]
+        fitting = self.ground.rows_maybe_in(found.condition, failed)
+        for name in _PLACES:
+            codes = self.ground.codes.get(name)
+            if codes is not None and len(fitting):
+                seen = np.unique(codes[rows])
+                fitting = fitting[(codes[fitting] == MISSING) | np.isin(codes[fitting], seen)]
+        return fitting
+
+    def _kin(self, node: Node) -> frozenset[int]:
+        names = self.ground.stages.kin(node.signatures)
+        return frozenset(n for n, name in enumerate(self.ground.table.signatures) if name in names)
+
+    def _shows(self, found: Found, code: int) -> bool:
+        """Whether at least two machines inside fail with this signature, far beyond its background."""
+        alone = self._measured(found, frozenset({code}))
+        if self.ground.machines(alone.failed) < 2:
+            return False
+        return len(alone.failed) / max(1, alone.reached) > 10 * float(self.background[code])
+
+    def _refitted(self, explanation: Explanation) -> Explanation:
+        rows = explanation.failed
+        outcomes = self.ground.table.outcomes[rows]
+        rates = self._rates(explanation, rows)
+        chance = 1.0 - (1.0 - self.background[outcomes]) * self.surviving[rows]
+        own = np.minimum(1.0, rates / np.maximum(chance, 1e-9))
+        shares = {
+            code: float(min(_MOST_RATE, own[outcomes == code].sum() / max(1, explanation.reached)))
+            for code in explanation.signatures
+        }
+        return replace(explanation, rates=shares)

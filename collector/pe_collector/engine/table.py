@@ -1,0 +1,86 @@
+"""What does the engine work on? One row a boot, in order of time; values are small integers, -1 where not known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from pe_collector.engine.addresses import Addresses
+
+Codes = npt.NDArray[np.int32]
+Reals = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
+
+MISSING = -1
+HEALTHY = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One attribute: the code of each row, and what each code stands for."""
+
+    codes: Codes
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Boots in order of time.
+
+    Attributes:
+        at_s: seconds, ascending.
+        machines: code of the machine, one for each distinct machine.
+        outcomes: 0 for healthy, else the place of the signature in `signatures`, whose first entry is empty.
+    """
+
+    at_s: Reals
+    machines: Codes
+    outcomes: Codes
+    signatures: tuple[str, ...]
+    columns: Mapping[str, Column]
+    addresses: Addresses | None = None
+    machine_names: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self.at_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One boot as values. An empty signature is a healthy boot, an empty or absent value is not known."""
+
+    at_s: float
+    machine: str
+    signature: str = ""
+    address: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def table_of(rows: Sequence[Row], subnets: Sequence[str] = ()) -> Table:
+    """The table of these rows, in whatever order they come; `subnets` are prefixes that machines report."""
+    ordered = sorted(rows, key=lambda row: (row.at_s, row.machine, row.signature))
+    names = sorted({name for row in ordered for name in row.attributes})
+    outcomes, signatures = encode([row.signature for row in ordered])
+    machines, machine_names = encode([row.machine for row in ordered])
+    return Table(
+        at_s=np.array([row.at_s for row in ordered], dtype=np.float64),
+        machines=machines,
+        outcomes=(outcomes + 1).astype(np.int32),
+        signatures=("", *signatures),
+        columns={name: Column(*encode([row.attributes.get(name, "") for row in ordered])) for name in names},
+        addresses=Addresses.of([row.address for row in ordered], subnets),
+        machine_names=machine_names,
+    )
+
+
+def encode(values: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
+    """Codes in the order of the sorted distinct values; -1 for an empty one."""
+    distinct = sorted(set(values) - {""})
+    place = {value: n for n, value in enumerate(distinct)} | {"": MISSING}
+    return np.array([place[value] for value in values], dtype=np.int32), tuple(distinct)
