@@ -3,7 +3,9 @@
 import pytest
 from pe_agent.host import Architecture
 from pe_agent.model import Outcome, Reason
+from pe_agent.probes import architecture
 from pe_agent.probes.architecture import compare
+from pe_agent.probes.contract import Context
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,28 @@ def test_architectures_are_compared(facts, reason):
     outcome, given = compare(Architecture(**facts))
     assert given is reason
     assert outcome is (Outcome.WARNING if reason is Reason.MISMATCH else Outcome.OK)
+
+
+class MachineHost:
+    def __init__(self, **facts):
+        self._facts = facts
+
+    def architecture(self):
+        return Architecture(**self._facts)
+
+
+@pytest.mark.parametrize(
+    ("firmware_type", "firmware", "cpu", "option93", "can_start"),
+    [
+        ("bios", "", "x86", 0, "x86"),
+        ("bios", "", "x64", 0, "x86,x64"),
+        ("uefi", "x86", "x64", 6, "x86"),
+        ("uefi", "x64", "x64", 7, "x64"),
+        ("uefi", "arm64", "arm64", 11, "arm64"),
+        ("uefi", "", "x64", None, None),
+    ],
+)
+def test_the_boot_images_that_this_firmware_starts_are_named(firmware_type, firmware, cpu, option93, can_start):
+    host = MachineHost(firmware_type=firmware_type, firmware=firmware, cpu=cpu, image=cpu)
+    (answer,) = architecture.run(Context(host, lambda: 1.0, 2.0))
+    assert (answer.facts.get("option93"), answer.facts.get("can_start")) == (option93, can_start)

@@ -13,6 +13,17 @@ from pe_agent.model import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 
 PROBE = "architecture"
+# (firmware type, firmware, processor) -> DHCP option 93 (RFC 4578, IANA) and the boot images that start there.
+# BIOS firmware has no bitness of its own; UEFI starts images of its own bitness only.
+_STARTS: dict[tuple[str, str, str], tuple[int, str]] = {
+    ("bios", "", "x86"): (0, "x86"),
+    ("bios", "", "x64"): (0, "x86,x64"),
+    ("uefi", "x86", "x86"): (6, "x86"),
+    ("uefi", "x86", "x64"): (6, "x86"),
+    ("uefi", "x64", "x64"): (7, "x64"),
+    ("uefi", "arm", "arm"): (10, "arm"),
+    ("uefi", "arm64", "arm64"): (11, "arm64"),
+}
 
 
 def run(context: Context) -> Iterator[Observation]:
@@ -44,4 +55,7 @@ def _facts(architecture: Architecture) -> dict[str, FactValue]:
         "process": architecture.process or None,
         "secure_boot": architecture.secure_boot,
     }
+    starts = _STARTS.get((architecture.firmware_type, architecture.firmware, architecture.cpu))
+    if starts is not None:
+        possible["option93"], possible["can_start"] = starts
     return {name: value for name, value in possible.items() if value is not None}
