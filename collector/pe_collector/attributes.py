@@ -45,6 +45,12 @@ def rows() -> tuple[AttributeRow, ...]:
     return parse(resources.files(__package__).joinpath("attributes.toml").read_text(encoding="utf-8"))
 
 
+@functools.cache
+def probes() -> frozenset[str]:
+    """The probes whose answers can hold an attribute."""
+    return frozenset(row.probe for row in rows() if row.probe)
+
+
 def parse(text: str) -> tuple[AttributeRow, ...]:
     """Rows from TOML.
 

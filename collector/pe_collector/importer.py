@@ -1,21 +1,27 @@
-"""Reports that came by hand: bundles from a USB drive, and JSON Lines from any tool."""
+"""What came by hand: bundles from a USB drive, JSON Lines from any tool, logs of WDS and DHCP servers."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pe_agent import wire
 from pe_agent.bundle import MAGIC, Damage, read_bundle
 from pe_agent.errors import DecodeError, UsageError
+from pe_agent.model import Report
+from pe_agent.readers.formats import HEAD_OCTETS
+from pe_agent.redact import redact_text
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import store
 from pe_collector.limits import Limits, read_hello, read_record
+from pe_collector.redaction import ReportRedaction, read_key
 from pe_collector.refusal import Refused
+from pe_collector.server_logs import read_server_log, server_format
+from pe_collector.server_side import store_events
 from pe_collector.store.frames import store_frames
 from pe_collector.store.opening import Opened
 
@@ -24,13 +30,17 @@ MOST_BUNDLE_OCTETS = MOST_LINE_OCTETS = 128 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one report. `source` is FILE or FILE:LINE; `problems` name what was left out."""
+    """What became of one report. `source` is FILE or FILE:LINE; `problems` name what was left out.
+
+    `server_events`: for a log of a server, how many of its events are new.
+    """
 
     source: str
     report_id: str = ""
     frames: int = 0
     complete: bool = False
     problems: tuple[str, ...] = ()
+    server_events: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,18 @@ class _Carried:
     numbered: bool
 
 
-def import_files(folder: Path, paths: Iterable[Path], now_s: float, limits: Limits) -> Iterator[Imported]:
-    """Store every report in these files, one transaction each; a damaged part is skipped and named.
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    now_s: float
+    redaction_key: bytes
+
+
+def import_files(
+    folder: Path, paths: Iterable[Path], now_s: float, limits: Limits, utc_offset_min: int = 0
+) -> Iterator[Imported]:
+    """Store every report and server's log in these files, one transaction each; a damaged part is skipped and named.
+
+    `utc_offset_min` is the offset of the servers' clocks, for logs that do not say it.
 
     Raises:
         UsageError: there is no collector in the folder, or a file cannot be read.
@@ -56,11 +76,43 @@ def import_files(folder: Path, paths: Iterable[Path], now_s: float, limits: Limi
         raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
     with closing(store.open_writer(store.create(folder))) as connection:
         for source in paths:
+            if _is_server_log(source):
+                key = read_key(folder)
+                told = read_server_log(source, utc_offset_min)
+                events = (replace(event, text=redact_text(key, event.text)) for event in told)
+                yield Imported(str(source), server_events=store_events(connection, events))
+                continue
             for where, carried in _read(source, limits):
                 if isinstance(carried, str):
                     yield Imported(where, problems=(carried,))
                 else:
-                    yield _keep(connection, where, carried, now_s)
+                    yield _keep(connection, where, carried, _Taking(now_s, read_key(folder)))
+
+
+def _is_server_log(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return server_format(file.read(HEAD_OCTETS)) is not None
+    except OSError as exc:
+        raise UsageError(f"{path}: {exc.strerror}") from exc
+
+
+def import_report(folder: Path, report: Report, now_s: float) -> Imported:
+    """Store one report that was read off a screen.
+
+    Raises:
+        UsageError: there is no collector in the folder.
+        StoreError: the database does not take it.
+    """
+    path = folder / store.FILE_NAME
+    if not path.exists():
+        raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
+    opening = report.opening
+    hello = wire.encode_hello(opening, opening.boot.began).hello
+    frames = [wire.encode_record(number, record) for number, record in enumerate(report.records, 1)]
+    carried = _Carried(hello, tuple((f, f.SerializeToString()) for f in frames), (), numbered=True)
+    with closing(store.open_writer(store.create(folder))) as connection:
+        return _keep(connection, opening.trigger, carried, _Taking(now_s, read_key(folder)))
 
 
 def _read(path: Path, limits: Limits) -> Iterator[tuple[str, _Carried | str]]:
@@ -109,8 +161,8 @@ def _read_line(line: bytes, limits: Limits) -> _Carried | str:
     return _Carried(hello, frames, (), numbered=False)
 
 
-def _keep(connection: sqlite3.Connection, where: str, carried: _Carried, now_s: float) -> Imported:
-    hello = carried.hello
+def _keep(connection: sqlite3.Connection, where: str, carried: _Carried, taking: _Taking) -> Imported:
+    hello, now_s = carried.hello, taking.now_s
     hello.ClearField("token")
     arrived = store.Arrived(hello, where, "", now_s, carried=True)
     report_id = arrived.report_id
@@ -121,7 +173,10 @@ def _keep(connection: sqlite3.Connection, where: str, carried: _Carried, now_s: 
             connection.execute("ROLLBACK")
             note = (*carried.problems, "is stored already")
             return Imported(where, report_id, 0, opened.complete, note)
-        filed = [store.file_frame(report_id, frame, octets) for frame, octets in carried.frames]
+        redaction = ReportRedaction(taking.redaction_key)
+        filed = [
+            store.file_frame(report_id, frame, *redaction.redact(frame, octets)) for frame, octets in carried.frames
+        ]
         stored = store_frames(connection, filed, now_s)
         connection.execute("COMMIT")
     except sqlite3.Error as exc:

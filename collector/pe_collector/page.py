@@ -26,6 +26,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"the machine's clock is off by {report['clock_skew_s']:+.0f} s"
     for clash in report["clashes"]:
         yield f"clash: {clash['kind']} {clash['value']} is also on machine {clash['shared_with']}"
+    yield from (f"servers say: {sentence}" for sentence in report["servers_say"])
     for name, section in _SECTIONS.items():
         if report[name]:
             yield ""
@@ -57,7 +58,17 @@ def _log(entry: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"    {problem}" for problem in entry["problems"])
 
 
-_SECTIONS = {"findings": _finding, "observations": _observation, "timeline": _event, "logs": _log}
+def _server_event(entry: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  {when(entry['at_s'])}  {entry['source']} {entry['event']}  {' '.join(entry['text'].split())}"
+
+
+_SECTIONS = {
+    "findings": _finding,
+    "observations": _observation,
+    "timeline": _event,
+    "logs": _log,
+    "server_events": _server_event,
+}
 
 
 def _seconds(value: float | None) -> str:

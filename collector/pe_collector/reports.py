@@ -14,6 +14,8 @@ from typing import Any
 from pe_agent import wire
 from pe_agent.errors import UsageError
 
+from pe_collector.server_side import events_of, sentences
+
 
 @dataclass(frozen=True, slots=True)
 class Log:
@@ -62,6 +64,8 @@ def report_document(connection: sqlite3.Connection, report_id: str) -> dict[str,
         }
         for log in logs_of(connection, report_id)
     ]
+    report["server_events"] = events_of(connection, report_id)
+    report["servers_say"] = sentences(report["server_events"])
     report["clashes"] = clashes_of(connection, report["machine_id"])
     return report
 

@@ -32,11 +32,12 @@ def test_a_whole_report_is_acknowledged_as_complete_with_its_code(start, frames,
 def test_the_agents_own_sender_is_served(start, frames):
     from pe_agent import ship, wire
     from pe_agent.model import Boot, Clock, Event, EventKind, Identity, Opening, Status, Verdict
+    from pe_agent.trust import read_trust
 
     collector = start(tls=True)
     clock = Clock(10.0, 0)
     opening = Opening(frames.report_id, "0.1.0", "report", Identity(serial="S1"), Boot(clock))
-    trust = ship.read_trust(str(collector.data / "ca.pem"), collector.token, plain=False)
+    trust = read_trust(str(collector.data / "ca.pem"), collector.token, plain=False)
     shipment = ship.Shipment(opening, lambda: clock, (collector.address,), trust)
     shipment.put(wire.encode_record(1, Event(1.0, "eth0", EventKind.LINK_UP)))
     shipment.put(wire.encode_record(2, Verdict(Status.HEALTHY, "All is well")))

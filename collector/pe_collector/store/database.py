@@ -15,7 +15,7 @@ FILE_NAME = "collector.sqlite"
 PAGE_OCTETS = 8192
 BUSY_TIMEOUT_S = 30.0
 # One file of SQL each, in the order they were released; a released one is never edited.
-MIGRATIONS = ("0001_reports",)
+MIGRATIONS = ("0001_reports", "0002_server_events", "0003_redaction")
 
 
 class StoreError(PeError):

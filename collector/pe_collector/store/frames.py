@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pe_protos.v1 import report_pb2 as pb
 
-from pe_collector.attributes import attributes_of
+from pe_collector.store.common_facts import bears_attributes, refresh_attributes
 from pe_collector.store.database import StoreError
 from pe_collector.store.rows import INSERTS, Filed, finite
 
@@ -63,7 +63,7 @@ def store_frames(connection: sqlite3.Connection, frames: Sequence[Filed], now_s:
     of_report: defaultdict[str, list[Filed]] = defaultdict(list)
     for frame in frames:
         of_report[frame.report_id].append(frame)
-    progress = {report_id: _read(connection, report_id) for report_id in of_report}
+    progress = _read(connection, of_report)
     fresh = [frame for report_id, those in of_report.items() for frame in progress[report_id].take(those)]
     _insert(connection, fresh)
     connection.executemany(
@@ -74,38 +74,31 @@ def store_frames(connection: sqlite3.Connection, frames: Sequence[Filed], now_s:
     for frame in fresh:
         if frame.summary is not None and progress[frame.report_id].summary_sequence == frame.sequence:
             _summarise(connection, frame.report_id, frame.summary)
-    for report_id in {f.report_id for f in fresh if f.table == "observation"}:
-        refresh_attributes(connection, report_id)
+    refresh_attributes(connection, {f.report_id for f in fresh if bears_attributes(f)})
     return {report_id: Stored(p.through, p.complete) for report_id, p in progress.items()}
 
 
-def refresh_attributes(connection: sqlite3.Connection, report_id: str) -> None:
-    """Work out a report's attributes anew from its hello and observations."""
-    hello = connection.execute("SELECT octets FROM frame WHERE report_id=? AND sequence=0", (report_id,)).fetchone()
+def _read(connection: sqlite3.Connection, report_ids: Collection[str]) -> dict[str, _Progress]:
+    """One question for all reports of a commit: each question costs a turn at the interpreter's lock."""
+    wanted = json.dumps(list(report_ids))
     rows = connection.execute(
-        "SELECT probe, facts FROM observation WHERE report_id=? AND outcome<>'skipped' ORDER BY sequence", (report_id,)
+        "SELECT report_id, stored_through, stored_octets, summary_sequence FROM json_each(?) "
+        "CROSS JOIN report ON report_id=value",
+        (wanted,),
     )
-    observed = [(row["probe"], json.loads(row["facts"])) for row in rows]
-    found = attributes_of(pb.Frame.FromString(hello["octets"]).hello, observed)
-    columns = (json.dumps(found), found.get("address"), found.get("subnet"), found.get("server"), found.get("image"))
-    connection.execute(
-        "UPDATE report SET attributes=?, address=?, prefix=?, server=?, image=? WHERE report_id=?",
-        (*columns, report_id),
-    )
-
-
-def _read(connection: sqlite3.Connection, report_id: str) -> _Progress:
-    row = connection.execute(
-        "SELECT stored_through, stored_octets, summary_sequence FROM report WHERE report_id=?", (report_id,)
-    ).fetchone()
-    if row is None:
-        raise StoreError(f"report {report_id} was never opened")
+    progress = {row[0]: _Progress(row[0], row[1], row[2], row[3], set()) for row in rows}
+    for report_id in report_ids:
+        if report_id not in progress:
+            raise StoreError(f"report {report_id} was never opened")
     # Only a carried report with a damaged record has frames behind a gap.
     behind = connection.execute(
-        "SELECT sequence FROM frame WHERE report_id=? AND sequence>?", (report_id, row["stored_through"])
+        "SELECT frame.report_id, sequence FROM json_each(?) CROSS JOIN report ON report.report_id=value "
+        "CROSS JOIN frame ON frame.report_id=report.report_id AND sequence>stored_through",
+        (wanted,),
     )
-    present = {number for (number,) in behind}
-    return _Progress(report_id, row["stored_through"], row["stored_octets"], row["summary_sequence"], present)
+    for report_id, sequence in behind:
+        progress[report_id].present.add(sequence)
+    return progress
 
 
 def _insert(connection: sqlite3.Connection, fresh: Sequence[Filed]) -> None:
@@ -116,6 +109,10 @@ def _insert(connection: sqlite3.Connection, fresh: Sequence[Filed]) -> None:
             rows[frame.table].append(frame.row)
     for table, those in rows.items():
         connection.executemany(INSERTS[table], those)
+    connection.executemany(
+        "INSERT INTO redaction VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET removed=removed+excluded.removed",
+        [(frame.report_id, r.place, r.rule, r.values) for frame in fresh for r in frame.redacted],
+    )
 
 
 def _summarise(connection: sqlite3.Connection, report_id: str, summary: pb.Summary) -> None:

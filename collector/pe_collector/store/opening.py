@@ -10,7 +10,7 @@ from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.identity import resolve_machine
 from pe_collector.refusal import Reason, Refused
-from pe_collector.store.frames import refresh_attributes
+from pe_collector.store.common_facts import COLUMNS, attribute_columns
 from pe_collector.store.rows import finite
 
 SAME_BOOT_S = 60.0
@@ -95,6 +95,7 @@ def _create(connection: sqlite3.Connection, arrived: Arrived) -> None:
         "agent_uptime_s": finite(hello.clock.uptime_s),
         "utc_offset_min": hello.clock.utc_offset_min,
         "clock_skew_s": _skew_s(arrived),
+        **dict(zip(COLUMNS, attribute_columns(hello, ()), strict=True)),
     }
     # The names are those of the table above, none comes from outside.
     columns, marks = ",".join(values), ",".join("?" * len(values))
@@ -102,7 +103,6 @@ def _create(connection: sqlite3.Connection, arrived: Arrived) -> None:
     frame = pb.Frame(sequence=0, hello=hello)
     frame.hello.ClearField("token")
     connection.execute("INSERT INTO frame VALUES (?,0,'hello',?)", (report_id, frame.SerializeToString()))
-    refresh_attributes(connection, report_id)
 
 
 def _booted_at(arrived: Arrived) -> float:

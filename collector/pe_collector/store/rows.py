@@ -26,6 +26,15 @@ INSERTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """So many values one rule of redaction took out of one place: a log's path, or the kind of a record."""
+
+    place: str
+    rule: str
+    values: int
+
+
+@dataclass(frozen=True, slots=True)
 class Filed:
     """One frame ready for the tables. `table` is empty when this version has no table for its body."""
 
@@ -37,10 +46,11 @@ class Filed:
     table: str = ""
     row: tuple[Any, ...] = ()
     summary: pb.Summary | None = None
+    redacted: tuple[Removed, ...] = ()
 
 
-def file_frame(report_id: str, frame: pb.Frame, octets: bytes) -> Filed:
-    """The rows of one frame that is not a hello; `octets` is what was received."""
+def file_frame(report_id: str, frame: pb.Frame, octets: bytes, redacted: tuple[Removed, ...] = ()) -> Filed:
+    """The rows of one frame that is not a hello; `octets` is what was received, `redacted` what it then lost."""
     body = frame.WhichOneof("body") or ""
     size = len(octets)
     table, columns = _TABLES.get(body, ("", None))
@@ -49,7 +59,7 @@ def file_frame(report_id: str, frame: pb.Frame, octets: bytes) -> Filed:
         frame.log.ClearField("data")
         octets = frame.SerializeToString()
     summary = frame.summary if body == "summary" else None
-    return Filed(report_id, frame.sequence, body, octets, size, table, row, summary)
+    return Filed(report_id, frame.sequence, body, octets, size, table, row, summary, redacted)
 
 
 def finite(number: float) -> float | None:

@@ -26,10 +26,10 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """Either a frame or a step that needs the connection to itself; `done` hears of it after the commit."""
+    """Frames of one report, or a step that needs the connection to itself; `done` hears of it after the commit."""
 
     done: Future[Any]
-    frame: Filed | None = None
+    frames: tuple[Filed, ...] = ()
     step: Callable[[sqlite3.Connection], Any] | None = None
 
 
@@ -44,13 +44,13 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
-    def put(self, frame: Filed) -> Future[Stored]:
-        """Store a frame of a report that was opened; the answer comes after the commit, or is a StoreError."""
-        return self._order(frame, None)
+    def put(self, *frames: Filed) -> Future[Stored]:
+        """Store frames of one report that was opened; the answer comes after the commit, or is a StoreError."""
+        return self._order(frames, None)
 
     def run(self, step: Callable[[sqlite3.Connection], _Answer]) -> Future[_Answer]:
         """Run `step` inside the next transaction; what it raises undoes it alone."""
-        return self._order(None, step)
+        return self._order((), step)
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -59,14 +59,14 @@ class Writer:
         self._thread.join()
         self._connection.close()
 
-    def _order(self, frame: Filed | None, step: Callable[[sqlite3.Connection], Any] | None) -> Future[Any]:
+    def _order(self, frames: tuple[Filed, ...], step: Callable[[sqlite3.Connection], Any] | None) -> Future[Any]:
         done: Future[Any] = Future()
         # Running from the start: a caller that goes away must not take its answer out of a commit under way.
         done.set_running_or_notify_cancel()
         if self._closed:
             done.set_exception(StoreError("the collector is stopping; send again"))
         else:
-            self._orders.put(_Order(done, frame, step))
+            self._orders.put(_Order(done, frames, step))
         return done
 
     def _work(self) -> None:
@@ -115,11 +115,11 @@ class Writer:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         answers = [self._step(order.step) if order.step else None for order in orders]
-        frames = [order.frame for order in orders if order.frame is not None]
+        frames = [frame for order in orders for frame in order.frames]
         stored = store_frames(connection, frames, self._now_s())
         connection.execute("COMMIT")
         return [
-            stored[order.frame.report_id] if order.frame else answer
+            stored[order.frames[0].report_id] if order.frames else answer
             for order, answer in zip(orders, answers, strict=True)
         ]
 
