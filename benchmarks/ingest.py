@@ -1,128 +1,133 @@
-"""How many reports a second does a collector make durable? Starts one, sends, counts what was acknowledged.
+"""How many reports a second does a collector make durable, and how many does the naive way?
 
-    python benchmarks/ingest.py [--reports N] [--at-once N] [--log-bytes N] [--tls]
+    python benchmarks/ingest.py [--reports N] [--agents N] [--log-bytes N] [--tls]
 
-Sender and collector share the machine: compare figures of one machine only. Not part of the tests.
+The naive way is what one would write first: the same frames to a grpc.aio server of the same kind, each row a
+transaction of its own through sqlite-utils, synchronous=FULL as well. Both run after each other on this machine with
+the same load; compare the ratio, not the figures. Every acknowledged id is looked up. Not part of the tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
+import json
+import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
+from pe_agent.trust import Trust, read_trust
+from pe_collector.loadgen import Load, Tally, run_load
 from pe_protos.v1 import report_pb2 as pb
+from sqlite_utils import Database
 
 _COLLECTOR = (sys.executable, "-u", "-m", "pe_collector")
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What to send: `log` is the chunk that each report carries, compressed by nobody."""
+class Naive:
+    """A row a transaction; nothing is checked, redacted or taken apart."""
 
-    reports: int
-    at_once: int
-    log: bytes
-    token: str
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=FULL")
 
-
-def report_frames(load: Load) -> list[bytes]:
-    """The octets of one report: hello, twelve observations, a log chunk, a summary."""
-    hello = pb.Hello(protocol=1, report_id=os.urandom(16), token=load.token)
-    hello.identity.serial = os.urandom(4).hex()
-    frames = [pb.Frame(hello=hello)]
-    for sequence in range(1, 13):
-        body = pb.Observation(probe=f"probe-{sequence}", target="10.10.9.20:5040", outcome="ok", reason="answered")
-        body.facts["rtt_s"].real = 0.001
-        frames.append(pb.Frame(sequence=sequence, observation=body))
-    log = pb.LogChunk(path="X:\\setupact.log", data=load.log, expanded_bytes=len(load.log))
-    frames.append(pb.Frame(sequence=13, log=log))
-    frames.append(pb.Frame(sequence=14, summary=pb.Summary(status="healthy")))
-    return [frame.SerializeToString() for frame in frames]
+    async def deliver(self, frames: Any, _context: Any) -> Any:
+        """One report: a receipt for the hello and one at the end."""
+        report_id, through = "", 0
+        async for octets in frames:
+            frame = pb.Frame.FromString(octets)
+            if frame.WhichOneof("body") == "hello":
+                report_id = frame.hello.report_id.hex()
+                self._database["report"].upsert({"id": report_id}, pk="id")
+                yield pb.Receipt()
+            row = {"report": report_id, "sequence": frame.sequence, "octets": octets}
+            self._database["frame"].upsert(row, pk=("report", "sequence"))
+            through = frame.sequence
+        yield pb.Receipt(stored_through=through, complete=True)
 
 
-async def deliver(channel: grpc.aio.Channel, load: Load) -> None:
-    """One report, until it is acknowledged as complete."""
-    call: grpc.aio.StreamStreamCall[bytes, pb.Receipt] = channel.stream_stream(
-        "/pe.v1.Ingest/Deliver", response_deserializer=pb.Receipt.FromString
-    )()
-    hello, *rest = report_frames(load)
-    await call.write(hello)
-    await call.read()
-    for frame in rest:
-        await call.write(frame)
-    await call.done_writing()
-    while isinstance(receipt := await call.read(), pb.Receipt):
-        if receipt.complete:
-            return
-    raise RuntimeError("a report ended without its receipt")
+async def serve_naive(path: Path) -> None:
+    """Print the port, then serve until killed."""
+    server = grpc.aio.server()
+    handler: Any = grpc.stream_stream_rpc_method_handler(
+        Naive(path).deliver, response_serializer=pb.Receipt.SerializeToString
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("pe.v1.Ingest", {"Deliver": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    sys.stdout.write(f"naive on 127.0.0.1:{port} (no TLS)\n")
+    sys.stdout.flush()
+    await server.wait_for_termination()
 
 
-async def run(address: str, ca: bytes | None, load: Load) -> list[float]:
-    """Seconds that each report took."""
-    options = [("grpc.ssl_target_name_override", "pe-collector"), ("grpc.use_local_subchannel_pool", 1)]
-    left = iter(range(load.reports))
-    took: list[float] = []
-
-    async def sender() -> None:
-        credentials = grpc.ssl_channel_credentials(ca) if ca else None
-        make = (
-            grpc.aio.secure_channel(address, credentials, options)
-            if credentials
-            else grpc.aio.insecure_channel(address)
-        )
-        async with make as channel:
-            for _ in left:
-                began = time.perf_counter()
-                await deliver(channel, load)
-                took.append(time.perf_counter() - began)
-
-    await asyncio.gather(*(sender() for _ in range(load.at_once)))
-    return sorted(took)
+def measure(command: list[str], trust: Trust, load: Load, count: tuple[Path, str]) -> dict[str, float]:
+    """Start a server, send, stop it, look up what was acknowledged."""
+    acknowledged: list[str] = []
+    before_s = _children_cpu_s()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            if server.stdout is None:
+                raise RuntimeError("the server has no stdout")
+            address = server.stdout.readline().split(" on ")[1].split()[0]
+            tally = asyncio.run(run_load(address, trust, load, acknowledged.append))
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(20)
+    path, query = count
+    with sqlite3.connect(path) as connection:
+        stored = {row[0] for row in connection.execute(query)}
+    return _figures(tally, len(set(acknowledged) - stored), _children_cpu_s() - before_s)
 
 
-def measure(collector: subprocess.Popen[str], data: Path, told: argparse.Namespace) -> tuple[list[float], float]:
-    """What each report took, and all of them together; seconds."""
-    if collector.stdout is None:
-        raise RuntimeError("the collector has no stdout")
-    address = collector.stdout.readline().split(" on ")[1].split()[0]
-    load = Load(told.reports, told.at_once, os.urandom(told.log_bytes), (data / "first.token").read_text())
-    ca = (data / "ca.pem").read_bytes() if told.tls else None
-    began = time.perf_counter()
-    took = asyncio.run(run(address, ca, load))
-    return took, time.perf_counter() - began
+def _figures(tally: Tally, lost: int, cpu_s: float) -> dict[str, float]:
+    took = sorted(tally.took_s)
+    return {
+        "reports": len(took),
+        "lost": lost,
+        "per_s": round(len(took) / tally.elapsed_s, 1),
+        "median_ms": round(took[len(took) // 2] * 1000),
+        "p99_ms": round(took[len(took) * 99 // 100] * 1000),
+        "server_cpu_ms_per_report": round(cpu_s / len(took) * 1000, 2),
+    }
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
-    """Measure and print one line."""
+    """Measure both and print them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reports", type=int, default=1000)
-    parser.add_argument("--at-once", type=int, default=32)
+    parser.add_argument("--agents", type=int, default=32)
     parser.add_argument("--log-bytes", type=int, default=16_000)
-    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--tls", action="store_true", help="For the collector; the naive server has none.")
+    parser.add_argument("--naive", type=Path, help=argparse.SUPPRESS)
     told = parser.parse_args()
+    if told.naive:
+        asyncio.run(serve_naive(told.naive))
+        return
+    load = Load(told.agents, told.reports, log_bytes=told.log_bytes)
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
+        data, naive = Path(folder) / "data", Path(folder) / "naive.sqlite"
         subprocess.run([*_COLLECTOR, "init", "--data", data], check=True, stdout=subprocess.DEVNULL)
+        trust = read_trust(str(data / "ca.pem"), (data / "first.token").read_text().strip(), plain=not told.tls)
         plain = [] if told.tls else ["--plain"]
         command = [*_COLLECTOR, "serve", "--data", str(data), "--ingest", "127.0.0.1:0", *plain]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as collector:
-            try:
-                took, elapsed_s = measure(collector, data, told)
-            finally:
-                collector.send_signal(signal.SIGTERM)
-    sys.stdout.write(
-        f"{len(took)} reports in {elapsed_s:.1f} s: {len(took) / elapsed_s:.0f}/s, "
-        f"median {took[len(took) // 2] * 1000:.0f} ms, 99 % {took[len(took) * 99 // 100] * 1000:.0f} ms\n"
-    )
+        query = "SELECT report_id FROM report WHERE complete"
+        ours = measure(command, trust, load, (data / "collector.sqlite", query))
+        command = [sys.executable, __file__, "--naive", str(naive)]
+        theirs = measure(command, Trust(plain=True), load, (naive, "SELECT id FROM report"))
+    ratio = round(ours["per_s"] / theirs["per_s"], 1)
+    sys.stdout.write(json.dumps({"collector": ours, "naive": theirs, "ratio": ratio}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

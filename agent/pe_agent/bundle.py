@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pe_agent.errors import DecodeError
@@ -35,6 +35,11 @@ def encode_record(payload: bytes) -> bytes:
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
 
 
+def encode_bundle(payloads: Iterable[bytes]) -> bytes:
+    """A whole bundle."""
+    return MAGIC + b"".join(map(encode_record, payloads))
+
+
 def read_bundle(octets: bytes) -> Iterator[bytes | Damage]:
     """Payloads in order, and in place of what is damaged a Damage; the next whole record is searched for.
 
@@ -53,6 +58,51 @@ def read_bundle(octets: bytes) -> Iterator[bytes | Damage]:
         else:
             yield payload
             at += _HEAD.size + len(payload)
+
+
+class BundleStream:
+    """A bundle that comes in pieces and was not damaged on the way: records as soon as they are whole."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._begun = False
+
+    def feed(self, octets: bytes) -> Iterator[bytes]:
+        """The payloads that these octets complete.
+
+        Raises:
+            DecodeError: what came is no bundle, or passes no checksum.
+        """
+        self._held += octets
+        at = 0
+        if not self._begun:
+            if not MAGIC.startswith(self._held[: len(MAGIC)]):
+                raise DecodeError("not a report bundle: it does not begin with PESPOOL1")
+            if len(self._held) < len(MAGIC):
+                return
+            self._begun, at = True, len(MAGIC)
+        while self._is_whole(at):
+            payload = _payload(self._held, at)
+            if payload is None:
+                raise DecodeError("a record passes no checksum")
+            at += _HEAD.size + len(payload)
+            yield payload
+        self._held = self._held[at:]
+
+    def end(self) -> None:
+        """Nothing follows.
+
+        Raises:
+            DecodeError: the last record is not whole, or there was none.
+        """
+        if self._held or not self._begun:
+            raise DecodeError("the bundle ends inside a record")
+
+    def _is_whole(self, at: int) -> bool:
+        if at + _HEAD.size > len(self._held):
+            return False
+        length: int = _HEAD.unpack_from(self._held, at)[0]
+        return length > MOST_PAYLOAD_OCTETS or at + _HEAD.size + length <= len(self._held)
 
 
 def _next_record(octets: bytes, at: int) -> int:

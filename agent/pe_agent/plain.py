@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -37,7 +38,9 @@ def _record(record: Record) -> dict[str, Any]:
     if isinstance(record, Observation):
         plain["facts"] = _values(record.facts)
     if isinstance(record, LogChunk):
-        plain["data"] = plain.pop("octets")
+        del plain["octets"]
+        packed = zlib.compress(record.octets, 6)
+        plain |= {"data": base64.b64encode(packed).decode("ascii"), "codec": "zlib"}
         plain["expanded_bytes"] = len(record.octets)
     return plain
 

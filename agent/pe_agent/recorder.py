@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING
 from pe_agent import plain
 from pe_agent.errors import NotDelivered, NotKept
 from pe_agent.model import Clock, Opening, Record, Report, receipt_code
+from pe_agent.parcel import parcel_of
 from pe_agent.spool import Spool
+from pe_agent.trust import Stored
 
 if TYPE_CHECKING:
     from pe_agent.ship import Shipment
+    from pe_agent.upload import Uploader
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Recorder:
     opening: Opening
     clock: Callable[[], Clock]
     folders: tuple[Path, ...]
+    uploader: Uploader | None = None
     records: list[Record] = field(default_factory=list)
     _spool: Spool | None = None
     _shipment: Shipment | None = None
@@ -85,17 +90,37 @@ class Recorder:
         """Say that nothing follows and wait for the collector, at most `timeout_s`."""
         if self._spool is not None:
             self._spool.close()
-        if self._shipment is None:
-            return self._kept_only(self._no_wire or "no collector was asked")
-        self._shipment.finish()
         try:
-            stored = self._shipment.wait(timeout_s)
+            stored = self._deliver(timeout_s)
         except NotDelivered as exc:
             return self._kept_only(str(exc))
         if self._spool is not None:
             self._spool.discard()
         text = f"stored as {stored.code} by {stored.collector}, safe to reboot"
         return Delivery(stored=True, text=text, code=stored.code, collector=stored.collector)
+
+    def _deliver(self, timeout_s: float) -> Stored:
+        """By gRPC; where that does not load or gets no answer, by upload, which then has half of the time."""
+        problem = self._no_wire or "no collector was asked"
+        until_s = time.monotonic() + timeout_s
+        if self._shipment is not None:
+            self._shipment.finish()
+            try:
+                return self._shipment.wait(timeout_s / 2 if self.uploader else timeout_s)
+            except NotDelivered as exc:
+                problem = str(exc)
+        if self.uploader is None:
+            raise NotDelivered(problem)
+        try:
+            return self._uploaded(self.uploader, max(1.0, until_s - time.monotonic()))
+        except NotDelivered as exc:
+            raise NotDelivered(f"{problem}; {exc}") from exc
+
+    def _uploaded(self, uploader: Uploader, timeout_s: float) -> Stored:
+        stored = uploader.send(parcel_of(self.report(), self.clock()), timeout_s)
+        if not stored.complete:
+            raise NotDelivered(f"{stored.collector} has only the first {stored.stored_through} records")
+        return stored
 
     def _name(self) -> str:
         return f"{receipt_code(self.opening.report_id)}-{self.opening.report_id.hex()}"

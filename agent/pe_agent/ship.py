@@ -6,24 +6,20 @@ same or the next collector, and goes on after the last frame that was acknowledg
 
 from __future__ import annotations
 
-import ipaddress
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 from pe_protos.v1 import report_pb2 as pb
 from pe_protos.v1 import report_pb2_grpc
 
 from pe_agent import wire
-from pe_agent.errors import NotDelivered, UsageError
+from pe_agent.errors import NotDelivered
 from pe_agent.model import Clock, Opening
+from pe_agent.trust import CERTIFICATE_NAME, Stored, Trust, check_addresses
 
-# The name in every collector's certificate, so that a new IP address needs no new boot image.
-CERTIFICATE_NAME = "pe-collector"
 FIRST_ANSWER_S = 6.0
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 15.0
 # Another attempt cannot change these answers.
@@ -42,47 +38,11 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """How to know the collector (`ca`, PEM) and how it knows us (`token`). Without TLS only to loopback."""
-
-    ca: bytes = b""
-    token: str = ""
-    plain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The collector's last word: frames on disk, whether the report is whole, and its code for the phone."""
-
-    collector: str
-    stored_through: int
-    complete: bool
-    code: str
-
-
-def read_trust(ca: str, token: str, *, plain: bool) -> Trust:
-    """Trust from files.
-
-    Raises:
-        UsageError: no CA certificate was named, or it cannot be read.
-    """
-    if plain:
-        return Trust(b"", token, plain=True)
-    if not ca:
-        raise UsageError("no CA certificate: name the ca.pem that `pe-collector init` wrote with --ca")
-    try:
-        return Trust(Path(ca).read_bytes(), token)
-    except OSError as exc:
-        raise UsageError(f"CA certificate {ca}: {exc.strerror}") from exc
-
-
 class Shipment:
     """One report under way. `put` frames as they come, `finish` once, then `wait`."""
 
     def __init__(self, opening: Opening, clock: Callable[[], Clock], collectors: tuple[str, ...], trust: Trust) -> None:
-        if trust.plain and not all(_is_loopback(address) for address in collectors):
-            raise UsageError(f"{', '.join(collectors)}: without TLS only a collector on loopback may be used")
+        check_addresses(collectors, trust)
         self._opening = opening
         self._clock = clock
         self._collectors = collectors
@@ -110,20 +70,20 @@ class Shipment:
             self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> Stored:
-        """Wait until the whole report is on the collector's disk.
+        """Wait until everything there is of the report is on the collector's disk.
 
         Raises:
             NotDelivered: it is not, after `timeout_s` or for a reason that more time cannot mend.
         """
         until = time.monotonic() + timeout_s
         with self._changed:
-            while not (self._stored.complete or self._final):
+            while not (self._has_all() or self._final):
                 left_s = until - time.monotonic()
                 if left_s <= 0 or not self._changed.wait(left_s):
                     break
             self._stopped = True
             self._changed.notify_all()
-            if self._stored.complete:
+            if self._has_all():
                 return self._stored
             problem = self._problem or f"no answer from {', '.join(self._collectors)} within {timeout_s:.0f} s"
             raise NotDelivered(f"{problem} ({self._stored.stored_through} of {len(self._frames)} records are stored)")
@@ -147,7 +107,12 @@ class Shipment:
 
     def _over(self) -> bool:
         with self._changed:
-            return self._stopped or self._final or self._stored.complete
+            return self._stopped or self._final or self._has_all()
+
+    def _has_all(self) -> bool:
+        # A report that was cut off has no summary: it is never complete, but all of it can be stored.
+        everything = self._finished and self._stored.stored_through >= len(self._frames) > 0
+        return self._stored.complete or everything
 
     def _attempt(self, address: str) -> None:
         stream = _Stream(self, address)
@@ -245,11 +210,3 @@ def _channel(address: str, trust: Trust) -> grpc.Channel:
     if trust.plain:
         return grpc.insecure_channel(address, options=options[1:])
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(root_certificates=trust.ca), options=options)
-
-
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

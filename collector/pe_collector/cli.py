@@ -17,6 +17,8 @@ import click
 from pe_agent.errors import Exit, PeError, UsageError
 
 from pe_collector import __version__, output
+from pe_collector.cli_load import loadgen
+from pe_collector.correlate import correlate
 
 if TYPE_CHECKING:
     import sqlite3
@@ -77,6 +79,9 @@ def main() -> None:
     """Take the reports of boot images, keep them, and find out what failing boots have in common."""
 
 
+main.add_command(correlate)
+
+
 @main.command()
 def version() -> None:
     """Print the version."""
@@ -96,13 +101,15 @@ def init(data: Path) -> None:
 @main.command()
 @_DATA
 @click.option("--ingest", default=DEFAULT_INGEST, show_default=True, metavar="HOST:PORT", help="Port 0: any free one.")
+@click.option("--upload", metavar="HOST:PORT", help="Take reports by HTTPS too, from agents without gRPC.")
 @click.option("--plain", is_flag=True, help="Without TLS; loopback only.")
-def serve(data: Path, ingest: str, *, plain: bool) -> None:
+def serve(data: Path, ingest: str, upload: str | None, *, plain: bool) -> None:
     """Take reports until stopped."""
     from pe_collector import server  # noqa: PLC0415 - grpc is slow to load
+    from pe_collector.listen import Listen  # noqa: PLC0415
 
-    listen = server.Listen.parse(ingest, plain=plain)
-    server.serve(data, listen, click.echo)
+    uploads = Listen.parse(upload, plain=plain) if upload else None
+    server.serve(data, server.Listeners(Listen.parse(ingest, plain=plain), uploads), click.echo)
 
 
 @main.command()
@@ -166,21 +173,60 @@ def show(name: str, data: Path, form: str, log_path: str | None) -> None:
         click.echo(json.dumps(document, indent=2 if form == "json" else None))
 
 
+@main.command()
+@_DATA
+@_FORMAT
+@_SINCE
+def silence(data: Path, form: str, since_s: float) -> None:
+    """Machines that a WDS server saw booting and that never reported: how far each one came."""
+    from pe_collector import server_side  # noqa: PLC0415 - only this command needs it
+
+    with _reading(data) as connection:
+        rows = server_side.silent_machines(connection, since_s)
+    if form == "table":
+        rows = [row | {name: output.when(row[name]) for name in ("booted", "last_seen")} for row in rows]
+    click.echo(output.FORMATS[form](rows))
+
+
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @_DATA
-def import_(files: Sequence[Path], data: Path) -> int:
-    """Store bundles from USB drives and JSON Lines; what is damaged is skipped and named."""
+@click.option("--utc-offset", type=int, default=0, metavar="MINUTES", help="Of servers whose logs do not say it [0].")
+def import_(files: Sequence[Path], data: Path, utc_offset: int) -> int:
+    """Store bundles from USB drives, JSON Lines, and logs of WDS and DHCP servers; what is damaged is named."""
     from pe_collector import importer  # noqa: PLC0415 - protobuf is slow to load
     from pe_collector.limits import Limits  # noqa: PLC0415
 
     failed = False
-    for done in importer.import_files(data, files, time.time(), Limits()):
+    for done in importer.import_files(data, files, time.time(), Limits(), utc_offset):
+        if done.server_events is not None:
+            click.echo(output.clean(f"{done.source}: {done.server_events} new events of a server"))
+            continue
         failed = failed or not done.report_id
         state = "complete" if done.complete else "incomplete"
         name = f"report {done.report_id}: {done.frames} records, {state}" if done.report_id else "not imported"
         click.echo(output.clean("; ".join([f"{done.source}: {name}", *done.problems])))
     return Exit.WARNING if failed else Exit.HEALTHY
+
+
+@main.command()
+@click.argument("text", nargs=-1, required=True)
+@_DATA
+@click.option("--store", "keep", is_flag=True, help="Keep it as a report that was carried here by hand.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "jsonl"]), default="text")
+def decode(text: Sequence[str], data: Path, form: str, *, keep: bool) -> int:
+    """Show the report in the code that an agent leaves on its screen when it could not deliver."""
+    from pe_agent import carried, render  # noqa: PLC0415 - only this command needs it
+
+    report = carried.decode_report("".join(text))
+    if not keep:
+        click.echo(render.FORMATS[form](report, ""))
+        return Exit.HEALTHY
+    from pe_collector import importer  # noqa: PLC0415 - protobuf is slow to load
+
+    done = importer.import_report(data, report, time.time())
+    click.echo(output.clean("; ".join([f"report {done.report_id}: {done.frames} records", *done.problems])))
+    return Exit.HEALTHY
 
 
 @main.command()
@@ -273,7 +319,10 @@ def demo_(context: click.Context, data: Path | None, *, once: bool) -> None:
         context.invoke(patterns, data=made, form="json" if once else "table", since_s=0.0)
         if not once:
             click.echo(f"Look around with --data {made}, for example: pe-collector machines --data {made}")
-            context.invoke(serve, data=made, ingest="127.0.0.1:0", plain=False)
+            context.invoke(serve, data=made, ingest="127.0.0.1:0", upload=None, plain=False)
+
+
+main.add_command(loadgen)
 
 
 @contextmanager

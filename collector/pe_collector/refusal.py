@@ -20,6 +20,7 @@ class Reason(StrEnum):
     GAP = "gap"
     TOO_MUCH = "too-much"
     IDLE = "idle"
+    BUSY = "busy"
     STORAGE = "storage"
 
 

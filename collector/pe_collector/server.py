@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 from collections.abc import Callable
 from contextlib import closing
@@ -14,8 +13,10 @@ from pathlib import Path
 import grpc
 from pe_agent.errors import UsageError
 
-from pe_collector import store, trust
+from pe_collector import redaction, store, trust
+from pe_collector.intake import Intake
 from pe_collector.limits import MESSAGE_OCTETS
+from pe_collector.listen import Listen
 from pe_collector.service import Ingest
 
 STOP_GRACE_S = 1.0
@@ -35,65 +36,45 @@ _MOST_STREAMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
-    """Where to listen: address, port (0 lets the system choose), with TLS unless `plain`."""
+class Listeners:
+    """Where reports come in: by gRPC, and by HTTPS upload unless None."""
 
-    host: str
-    port: int
-    plain: bool = False
-
-    @classmethod
-    def parse(cls, text: str, *, plain: bool) -> Listen:
-        """`HOST:PORT`, `[v6]:PORT`.
-
-        Raises:
-            UsageError: it is not of that form, or without TLS and not on loopback.
-        """
-        host, colon, port = text.rpartition(":")
-        host = host.strip("[]")
-        if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
-            raise UsageError(f"{text!r}: HOST:PORT is needed, for example 0.0.0.0:7443")
-        if plain and not is_loopback(host):
-            raise UsageError(f"{text}: --plain is for loopback only; reports cross a network with TLS or not at all")
-        return cls(host, int(port), plain)
-
-    def at(self, port: int) -> str:
-        """`HOST:PORT` with the port that is really open."""
-        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+    ingest: Listen
+    upload: Listen | None = None
 
 
-def is_loopback(host: str) -> bool:
-    """Whether nothing outside this machine reaches that address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def serve(folder: Path, listen: Listen, say: Callable[[str], None]) -> None:
-    """Take reports until SIGTERM or SIGINT; `say` hears one line when the port is open.
+def serve(folder: Path, listeners: Listeners, say: Callable[[str], None]) -> None:
+    """Take reports until SIGTERM or SIGINT; `say` hears one line for each port that is open.
 
     Raises:
         UsageError: the folder is not initialised, or the port cannot be had.
         StoreError: the database does not open.
     """
-    credentials = None if listen.plain else _credentials(trust.read_server_trust(folder))
+    credentials = None if listeners.ingest.plain else _credentials(trust.read_server_trust(folder))
     if not (folder / store.FILE_NAME).exists():
         raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
     path = store.create(folder)
     writer = store.Writer(path)
     try:
         with closing(store.open_reader(path)) as reader:
-            asyncio.run(_serve(Ingest(writer, reader), listen, credentials, say))
+            intake = Intake(writer, reader, redaction.read_key(folder))
+            asyncio.run(_serve(intake, listeners, credentials, _Place(folder, say)))
     finally:
         writer.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    folder: Path
+    say: Callable[[str], None]
+
+
 async def _serve(
-    ingest: Ingest, listen: Listen, credentials: grpc.ServerCredentials | None, say: Callable[[str], None]
+    intake: Intake, listeners: Listeners, credentials: grpc.ServerCredentials | None, place: _Place
 ) -> None:
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MOST_STREAMS)
-    server.add_generic_rpc_handlers((ingest.handler(),))
+    server.add_generic_rpc_handlers((Ingest(intake).handler(),))
+    listen = listeners.ingest
     port = bind(server, listen, credentials)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -101,10 +82,16 @@ async def _serve(
         # Windows has no signal handlers in the loop; Ctrl-C ends asyncio.run there.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    await server.start()
-    say(f"pe-collector listening for reports on {listen.at(port)} ({'no TLS' if listen.plain else 'TLS'})")
-    await stop.wait()
-    await server.stop(STOP_GRACE_S)
+    async with contextlib.AsyncExitStack() as stack:
+        await server.start()
+        stack.push_async_callback(server.stop, STOP_GRACE_S)
+        place.say(f"pe-collector listening for reports on {listen.at(port)} ({listen.security})")
+        if listeners.upload is not None:
+            from pe_collector.upload_listener import listening  # noqa: PLC0415 - only who takes uploads pays for it
+
+            port = await stack.enter_async_context(listening(intake, listeners.upload, place.folder, STOP_GRACE_S))
+            place.say(f"pe-collector listening for uploads on {listeners.upload.at(port)} ({listen.security})")
+        await stop.wait()
 
 
 def bind(server: grpc.aio.Server, listen: Listen, credentials: grpc.ServerCredentials | None) -> int:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import time
-from collections.abc import Callable
 from typing import Any
 
 import grpc
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import limits as bounds
-from pe_collector.budget import Budget
-from pe_collector.limits import Limits
-from pe_collector.refusal import Reason, Refusals, Refused
-from pe_collector.store import Arrived, Opened, StoreError, Writer, open_report
-from pe_collector.stream import Stream
-from pe_collector.tokens import check_token
+from pe_collector.intake import Intake
+from pe_collector.refusal import Reason, Refused
+from pe_collector.store import Opened, StoreError
 
 SERVICE, METHOD = "pe.v1.Ingest", "Deliver"
-ALL_IN_FLIGHT_OCTETS = 64 * 1024 * 1024
 _STATUS = {
     Reason.NO_TOKEN: grpc.StatusCode.UNAUTHENTICATED,
     Reason.TOKEN_UNKNOWN: grpc.StatusCode.UNAUTHENTICATED,
@@ -31,26 +24,16 @@ _STATUS = {
     Reason.GAP: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.TOO_MUCH: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.IDLE: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.BUSY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.STORAGE: grpc.StatusCode.UNAVAILABLE,
 }
 
 
 class Ingest:
-    """Takes reports. `reader` is used from the event loop's thread only, for one short query a stream."""
+    """Takes reports as streams of frames."""
 
-    def __init__(
-        self,
-        writer: Writer,
-        reader: sqlite3.Connection,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
-        now_s: Callable[[], float] = time.time,
-    ) -> None:
-        self.refusals = Refusals()
-        self._writer = writer
-        self._reader = reader
-        self._limits = limits
-        self._now_s = now_s
-        self._budget = Budget(ALL_IN_FLIGHT_OCTETS)
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a grpc.aio server is given."""
@@ -63,28 +46,24 @@ class Ingest:
         """One stream, one report."""
         try:
             hello, opened = await self._open(context)
-            stream = Stream(hello.report_id, opened, self._writer, self._limits)
-            await stream.run(context, self._budget)
+            await self._intake.stream(hello, opened).run(context, self._intake.budget)
         except Refused as exc:
             await self._refuse(context, exc.reason, str(exc))
         except StoreError as exc:
             await self._refuse(context, Reason.STORAGE, str(exc))
 
     async def _open(self, context: grpc.aio.ServicerContext[bytes, pb.Receipt]) -> tuple[pb.Hello, Opened]:
+        limits = self._intake.limits
         try:
-            octets = await asyncio.wait_for(context.read(), self._limits.first_frame_s)
+            octets = await asyncio.wait_for(context.read(), limits.first_frame_s)
         except TimeoutError as exc:
-            raise Refused(Reason.IDLE, f"no hello within {self._limits.first_frame_s:g} s") from exc
+            raise Refused(Reason.IDLE, f"no hello within {limits.first_frame_s:g} s") from exc
         if not isinstance(octets, bytes):
             raise Refused(Reason.MALFORMED, "the stream ended before a hello came")
-        hello = bounds.read_hello(octets, self._limits)
-        now_s = self._now_s()
-        token_id = check_token(self._reader, hello.token, now_s)
-        hello.ClearField("token")
-        arrived = Arrived(hello, context.peer(), token_id, now_s)
-        opened = await asyncio.wrap_future(self._writer.run(lambda connection: open_report(connection, arrived)))
-        return hello, opened
+        hello = bounds.read_hello(octets, limits)
+        token_id = self._intake.check(hello.token)
+        return hello, await self._intake.open(hello, context.peer(), token_id)
 
     async def _refuse(self, context: grpc.aio.ServicerContext[bytes, pb.Receipt], reason: Reason, message: str) -> None:
-        self.refusals.count(reason)
+        self._intake.refusals.count(reason)
         await context.abort(_STATUS[reason], message)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from concurrent.futures import Future
-from typing import TypeAlias
+from typing import Protocol
 
-import grpc
 from pe_agent import wire
 from pe_agent.errors import PeError
 from pe_agent.model import receipt_code
@@ -16,24 +14,38 @@ from pe_protos.v1 import report_pb2 as pb
 from pe_collector import limits as bounds
 from pe_collector.budget import Budget
 from pe_collector.limits import Limits
+from pe_collector.redaction import ReportRedaction
 from pe_collector.refusal import Reason, Refused
-from pe_collector.store import Opened, Stored, Writer, file_frame
+from pe_collector.store import Filed, Opened, Stored, Writer, file_frame
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, pb.Receipt]"
+
+class Context(Protocol):
+    """The other side of a stream; what is read is octets until the sender has nothing more to say."""
+
+    async def read(self) -> object:
+        """The next frame."""
+
+    async def write(self, receipt: pb.Receipt, /) -> None:
+        """Say what is stored."""
 
 
 class Stream:
     """What one stream knows. Receipts are gathered: several commits between two writes make one receipt."""
 
-    def __init__(self, report_id: bytes, opened: Opened, writer: Writer, limits: Limits) -> None:
+    def __init__(
+        self, report_id: bytes, opened: Opened, writer: Writer, limits: Limits, redaction: ReportRedaction
+    ) -> None:
         self._report_id = report_id
         self._next = opened.stored_through + 1
         self._octets = opened.stored_octets
         self._latest = Stored(opened.stored_through, opened.complete)
         self._writer = writer
         self._limits = limits
+        self._redaction = redaction
         self._mine = Budget(limits.in_flight_octets)
-        self._waiting = 0
+        self._pending: list[Filed] = []
+        self._pending_octets = 0
+        self._under_way = False
         self._ended = False
         self._failure: BaseException | None = None
         # Set from the start: the first receipt says where to go on.
@@ -70,7 +82,9 @@ class Stream:
 
     async def _read(self, context: Context) -> object:
         try:
-            return await asyncio.wait_for(context.read(), self._limits.idle_s)
+            # Not wait_for: that makes a task for each frame.
+            async with asyncio.timeout(self._limits.idle_s):
+                return await context.read()
         except TimeoutError as exc:
             raise Refused(Reason.IDLE, f"nothing came for {self._limits.idle_s:g} s; open the report again") from exc
 
@@ -86,22 +100,32 @@ class Stream:
             raise Refused(Reason.TOO_MUCH, f"a report has at most {self._limits.octets} octets")
         await self._mine.take(len(octets))
         await all_streams.take(len(octets))
-        self._waiting += 1
-        done = asyncio.wrap_future(self._submit(frame, octets))
-        done.add_done_callback(lambda future: self._settled(future, len(octets), all_streams))
+        redacted, removed = self._redaction.redact(frame, octets)
+        self._pending.append(file_frame(self._report_id.hex(), frame, redacted, removed))
+        self._pending_octets += len(octets)
+        self._submit(all_streams)
 
-    def _submit(self, frame: pb.Frame, octets: bytes) -> Future[Stored]:
-        return self._writer.put(file_frame(self._report_id.hex(), frame, octets))
+    def _submit(self, all_streams: Budget) -> None:
+        """One order at a time: what comes while it is under way makes the next one, so commits grow with the load."""
+        if self._under_way or not self._pending:
+            return
+        frames, octets = self._pending, self._pending_octets
+        self._pending, self._pending_octets, self._under_way = [], 0, True
+        done = asyncio.wrap_future(self._writer.put(*frames))
+        done.add_done_callback(lambda future: self._settled(future, octets, all_streams))
 
     def _settled(self, future: asyncio.Future[Stored], octets: int, all_streams: Budget) -> None:
-        self._waiting -= 1
-        self._mine.give(octets)
-        all_streams.give(octets)
+        self._under_way = False
         failure = None if future.cancelled() else future.exception()
         if failure is not None:
             self._failure = failure
+            octets += self._pending_octets
+            self._pending, self._pending_octets = [], 0
         elif not future.cancelled():
             self._latest = future.result()
+        self._mine.give(octets)
+        all_streams.give(octets)
+        self._submit(all_streams)
         self._news.set()
 
     async def _answer(self, context: Context) -> None:
@@ -110,7 +134,7 @@ class Stream:
             self._news.clear()
             if self._failure is not None:
                 raise self._failure
-            over = self._ended and not self._waiting
+            over = self._ended and not (self._under_way or self._pending)
             await context.write(self._receipt())
             if over:
                 return

@@ -4,12 +4,14 @@ import contextlib
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pe_agent.trust import Trust
 
 
 @dataclass
@@ -17,10 +19,23 @@ class Collector:
     data: Path
     port: int
     process: subprocess.Popen | None = field(default=None)
+    upload_port: int = 0
 
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def upload_address(self):
+        return f"127.0.0.1:{self.upload_port}"
+
+    @property
+    def trust(self):
+        return Trust((self.data / "ca.pem").read_bytes(), self.token)
+
+    def reports(self, columns="report_id, stored_through, complete, outcome"):
+        with contextlib.closing(sqlite3.connect(self.data / "collector.sqlite")) as connection:
+            return connection.execute(f"SELECT {columns} FROM reports ORDER BY report_id").fetchall()
 
     @property
     def token(self):
@@ -28,9 +43,12 @@ class Collector:
 
     def start(self):
         command = [sys.executable, "-m", "pe_collector", "serve", "--data", str(self.data), "--ingest", self.address]
+        command += ["--upload", self.upload_address] if self.upload_port else []
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         assert re.match(r"pe-collector listening for reports on .*\(TLS\)", line), line
+        if self.upload_port:
+            assert "for uploads" in self.process.stdout.readline()
         return self
 
     def stop(self, number=signal.SIGTERM):
@@ -59,6 +77,15 @@ def stopped_collector(tmp_path):
 
 @pytest.fixture
 def collector(stopped_collector):
+    running = stopped_collector.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def uploads(stopped_collector):
+    """A collector that also takes reports by HTTPS."""
+    stopped_collector.upload_port = free_port()
     running = stopped_collector.start()
     yield running
     running.stop()

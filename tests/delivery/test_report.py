@@ -60,7 +60,7 @@ def test_the_stored_log_is_the_file_octet_for_octet(collector, tmp_path, kind):
     report = json.loads(done.stdout)
     assert stored_log(collector, report["code"]) == LOGS[kind]
     assert "stored as" in report["delivery"]
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert list((tmp_path / "spool").glob("*.pespool")) == []
 
 
 @pytest.mark.parametrize("kind", ["plain", "utf-8 with a byte order mark", "utf-16", "cut in the middle of a line"])
@@ -112,7 +112,7 @@ def test_a_collector_that_cannot_be_reached_leaves_the_report_here(tmp_path):
     told = ("--collector", "127.0.0.1:1", "--plain", "--timeout", "2", "--spool", str(tmp_path))
     done = run("report", "--format", "json", *told)
     assert done.returncode == 30
-    (kept,) = tmp_path.iterdir()
+    (kept,) = tmp_path.glob("*.pespool")
     assert str(kept) in json.loads(done.stdout)["delivery"]
 
 
@@ -121,7 +121,7 @@ def test_a_kept_report_can_be_imported_whole(collector, tmp_path):
     told = ("--no-send", "--spool", str(tmp_path / "spool"))
     done = run("report", "--format", "json", "--sysroot", root, *told)
     report = json.loads(done.stdout)
-    (kept,) = (tmp_path / "spool").iterdir()
+    (kept,) = (tmp_path / "spool").glob("*.pespool")
     command = [sys.executable, "-m", "pe_collector", "import", str(kept), "--data", str(collector.data)]
     imported = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "complete" in imported.stdout

@@ -13,6 +13,7 @@ import pytest
 from pe_agent import model, ship, wire
 from pe_agent.errors import NotDelivered, UsageError
 from pe_agent.recorder import Recorder
+from pe_agent.trust import Trust
 
 CLOCK = model.Clock(100.0, 1_700_000_000_000)
 
@@ -30,7 +31,7 @@ def records(log=b"line\r\n" * 1000):
 
 
 def shipment(collector, opening, **trust):
-    told = ship.Trust((collector.data / "ca.pem").read_bytes(), collector.token)
+    told = Trust((collector.data / "ca.pem").read_bytes(), collector.token)
     return ship.Shipment(opening, lambda: CLOCK, (collector.address,), trust.get("trust", told))
 
 
@@ -72,7 +73,7 @@ def test_a_collector_that_comes_back_gets_the_rest(stopped_collector):
 
 def test_the_second_collector_is_tried_when_the_first_is_down(collector):
     opening = an_opening()
-    told = ship.Trust((collector.data / "ca.pem").read_bytes(), collector.token)
+    told = Trust((collector.data / "ca.pem").read_bytes(), collector.token)
     under_way = ship.Shipment(opening, lambda: CLOCK, ("127.0.0.1:1", collector.address), told)
     put_all(under_way, records())
     assert under_way.wait(20).collector == collector.address
@@ -87,7 +88,7 @@ def refusal(under_way, timeout_s=10):
 
 def test_a_wrong_token_says_what_to_do_at_once(collector):
     started_s = time.monotonic()
-    trust = ship.Trust((collector.data / "ca.pem").read_bytes(), collector.token[:-4] + "AAAA")
+    trust = Trust((collector.data / "ca.pem").read_bytes(), collector.token[:-4] + "AAAA")
     message = refusal(shipment(collector, an_opening(), trust=trust), timeout_s=30)
     assert "UNAUTHENTICATED" in message
     assert "tokens new" in message
@@ -106,7 +107,7 @@ def test_a_collector_of_another_ca_gets_nothing(collector, tmp_path):
     subprocess.run(
         [sys.executable, "-m", "pe_collector", "init", "--data", str(other)], check=True, capture_output=True
     )
-    trust = ship.Trust((other / "ca.pem").read_bytes(), collector.token)
+    trust = Trust((other / "ca.pem").read_bytes(), collector.token)
     message = refusal(shipment(collector, an_opening(), trust=trust), timeout_s=3)
     assert "CA certificate" in message
 
@@ -116,13 +117,13 @@ def test_a_port_that_accepts_and_says_nothing_is_given_up():
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        under_way = ship.Shipment(an_opening(), lambda: CLOCK, (address,), ship.Trust(plain=True))
+        under_way = ship.Shipment(an_opening(), lambda: CLOCK, (address,), Trust(plain=True))
         assert "no answer within 6 s" in refusal(under_way, timeout_s=9)
 
 
 def test_without_tls_only_loopback_is_allowed():
     with pytest.raises(UsageError, match="loopback"):
-        ship.Shipment(an_opening(), lambda: CLOCK, ("192.0.2.9:7443",), ship.Trust(plain=True))
+        ship.Shipment(an_opening(), lambda: CLOCK, ("192.0.2.9:7443",), Trust(plain=True))
 
 
 def test_what_is_stored_leaves_the_spool(collector, tmp_path):
@@ -138,7 +139,7 @@ def test_what_is_stored_leaves_the_spool(collector, tmp_path):
 
 def test_an_undelivered_report_is_kept_and_the_receipt_says_where(tmp_path):
     recorder = Recorder(an_opening(), lambda: CLOCK, (tmp_path / "spool",))
-    recorder.open(lambda: ship.Shipment(recorder.opening, lambda: CLOCK, ("127.0.0.1:1",), ship.Trust(plain=True)))
+    recorder.open(lambda: ship.Shipment(recorder.opening, lambda: CLOCK, ("127.0.0.1:1",), Trust(plain=True)))
     for record in records():
         recorder.add(record)
     delivery = recorder.finish(1)
