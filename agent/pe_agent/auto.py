@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from pe_agent.settings import Settings
 
 WAIT_FOR_ADDRESS_S = 120.0
 # processthreadsapi.h: detached, a new process group, below normal priority.
-_DETACHED = 0x0000_0008 | 0x0000_0200 | 0x0000_4000
+_BELOW_NORMAL = 0x0000_4000
+_DETACHED = 0x0000_0008 | 0x0000_0200 | _BELOW_NORMAL
 
 
 def run_hook(flags: Mapping[str, Any], *, foreground: bool, send: bool) -> None:
@@ -38,10 +40,11 @@ def run_hook(flags: Mapping[str, Any], *, foreground: bool, send: bool) -> None:
 
 def observe_boot(flags: Mapping[str, Any], *, send: bool) -> None:
     """Watch this boot from now on until the logs were followed for `watch_s` seconds."""
+    _step_back()
     told = _told(flags)
     host = this_host(Path(told.sysroot) if told.sysroot else None)
     session = Session(Run(host, told, signatures.load(), "auto", _nobody_looks, send=send))
-    session.observe()
+    session.observe(live=True)
     session.follow(told.watch_s)
     session.conclude()
     session.deliver()
@@ -56,6 +59,14 @@ def _told(flags: Mapping[str, Any]) -> Settings:
         print(f"pe-agent auto: {exc}; going on without it", file=sys.stderr)  # noqa: T201
         told = replace(Settings(), **{n: v for n, v in given.items() if v not in (None, ())})
     return told if told.wait_for_address_s else replace(told, wait_for_address_s=WAIT_FOR_ADDRESS_S)
+
+
+def _step_back() -> None:
+    """Leave the processor to the deployment. On Linux the program that started this one has done so."""
+    if sys.platform == "win32":
+        kernel32 = ctypes.windll.kernel32
+        # -1 is this process (GetCurrentProcess). A refusal changes nothing for anybody.
+        kernel32.SetPriorityClass(ctypes.c_void_p(-1), _BELOW_NORMAL)
 
 
 def _detach() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -10,13 +11,13 @@ from typing import Any
 
 import click
 
-from pe_agent import __version__, auto, explain, render, settings, signatures
+from pe_agent import __version__, auto, carried, explain, journal, render, send, settings, signatures, volumes
 from pe_agent.errors import Exit, PeError, UsageError
 from pe_agent.host import this_host
 from pe_agent.model import Observation, Outcome, Record
 from pe_agent.probes import PROBES
 from pe_agent.run import run_probes
-from pe_agent.session import Run, Session, exit_code, plan_of
+from pe_agent.session import Run, Session, exit_code, plan_of, trust_of, uploader_of
 
 EXIT_CODES = """\b
 Exit codes (if errorlevel N means N or more):
@@ -63,15 +64,16 @@ _CHOICE = _options(
     click.option("--skip", multiple=True, metavar="PROBE", help="Leave this probe out (repeat)."),
     click.option("--wait-for-address", "wait_for_address_s", type=float, metavar="SECONDS"),
 )
-_DELIVERY = _options(
+_WAYS = _options(
     click.option("--collector", multiple=True, metavar="HOST:PORT", help="Tried in order (repeat)."),
+    click.option("--upload", multiple=True, metavar="HOST:PORT", help="By HTTPS when gRPC does not work (repeat)."),
     click.option("--ca", metavar="FILE", help="CA certificate the collector must have."),
     click.option("--token-file", metavar="FILE", help="Ingest token."),
     click.option("--plain", is_flag=True, default=None, help="Without TLS; loopback only."),
     click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Wait for the receipt [20]."),
-    click.option("--no-send", is_flag=True, help="Keep the report, send nothing."),
-    click.option("--spool", multiple=True, metavar="FOLDER", help="Keep reports here (repeat)."),
 )
+_SPOOL = click.option("--spool", multiple=True, metavar="FOLDER", help="Keep reports here (repeat).")
+_DELIVERY = _options(_WAYS, click.option("--no-send", is_flag=True, help="Keep the report, send nothing."), _SPOOL)
 _FORMAT = click.option("--format", "form", type=click.Choice(sorted(render.FORMATS)), default="text")
 _QUIET = click.option("--quiet", is_flag=True, help="No progress on stderr.")
 _COLOR = click.option("--no-color", is_flag=True)
@@ -91,11 +93,10 @@ def main() -> None:
 @_COLOR
 def report(form: str, *, quiet: bool, no_color: bool, no_send: bool, **flags: Any) -> int:
     """Probe everything, read the logs, say what is wrong, and send it all to the collector."""
-    only, skip = _names(flags.pop("only")), _names(flags.pop("skip"))
     told = settings.load(flags, os.environ, flags.pop("config"))
     host = this_host(Path(told.sysroot) if told.sysroot else None)
     watch = _silent if quiet or form != "text" else _progress
-    session = Session(Run(host, told, signatures.load(), "report", watch, only, skip, send=not no_send))
+    session = Session(Run(host, told, signatures.load(), "report", watch, send=not no_send))
     session.observe()
     finished = session.conclude()
     color = not no_color and sys.stdout.isatty()
@@ -105,6 +106,10 @@ def report(form: str, *, quiet: bool, no_color: bool, no_send: bool, **flags: An
     delivery = session.deliver()
     if form == "text":
         click.echo(delivery.text)
+        if not delivery.stored:
+            encoding = sys.stdout.encoding if sys.stdout.isatty() else ""
+            for line in render.undelivered_lines(carried.encode_report(finished), encoding):
+                click.echo(line)
     else:
         click.echo(render.FORMATS[form](finished, delivery.text))
     return exit_code(finished, delivery, asked_to_send=not no_send)
@@ -112,14 +117,41 @@ def report(form: str, *, quiet: bool, no_color: bool, no_send: bool, **flags: An
 
 @main.command("auto")
 @_TARGET
+@_CHOICE
 @_DELIVERY
 @click.option("--watch", "watch_s", type=float, metavar="SECONDS", help="Follow the logs this long [600].")
-@click.option("--wait-for-address", "wait_for_address_s", type=float, metavar="SECONDS")
 @click.option("--foreground", is_flag=True, help="Do not detach.")
 def auto_(*, foreground: bool, no_send: bool, **flags: Any) -> int:
     """Boot hook: the same as report, in the background, live; always exits with 0."""
     auto.run_hook(flags, foreground=foreground, send=not no_send)
     return Exit.HEALTHY
+
+
+@main.command("send", epilog=EXIT_CODES)
+@click.argument("paths", nargs=-1, metavar="[FILE-OR-FOLDER]...")
+@click.option("--usb", is_flag=True, help="What lies on volumes with the file pe-agent.usb in their root.")
+@click.option("--config", default="", help="agent.toml to read instead of the one in the image.")
+@_WAYS
+@_SPOOL
+def send_(paths: tuple[str, ...], *, usb: bool, **flags: Any) -> int:
+    """Send reports that were kept, by default those in the spool folders; what is stored is deleted here."""
+    told = settings.load(flags, os.environ, flags.pop("config"))
+    if not (told.collector or told.upload):
+        raise UsageError("nobody to send to: name a collector with --collector or --upload")
+    host = this_host()
+    places = send.check_places(paths)
+    if usb:
+        places += tuple(volumes.report_folders(volumes.marked_volumes()))
+    elif not paths:
+        places = (*settings.spool_folders_of(told), *host.spool_folders())
+    ways = send.Ways(host.clock(), told.collector, trust_of(told), uploader_of(told), told.timeout_s)
+    outcomes = []
+    for path in send.kept_reports(places):
+        outcomes.append(send.send_kept(path, ways))
+        click.echo(outcomes[-1].text)
+    if not outcomes:
+        click.echo("no kept report found")
+    return Exit.HEALTHY if all(sent.stored for sent in outcomes) else Exit.NOT_DELIVERED
 
 
 @main.command()
@@ -129,9 +161,9 @@ def auto_(*, foreground: bool, no_send: bool, **flags: Any) -> int:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def probe(names: tuple[str, ...], form: str, **flags: Any) -> int:
     """Run probes by name (all without a name) and print their answers; nothing is kept or sent."""
-    told = settings.load(flags, os.environ, flags.pop("config"))
+    config = flags.pop("config")
+    told = settings.load(flags | {"only": names}, os.environ, config)
     host = this_host(Path(told.sysroot) if told.sysroot else None)
-    asked = Run(host, told, signatures.load(), "probe", _silent, _names(names))
     answers: list[Observation] = []
 
     def emit(record: Record) -> None:
@@ -140,7 +172,7 @@ def probe(names: tuple[str, ...], form: str, **flags: Any) -> int:
             if form == "text":
                 click.echo(render.observation_line(record))
 
-    run_probes(plan_of(asked), PROBES, emit)
+    run_probes(plan_of(host, told), PROBES, emit)
     if form == "json":
         click.echo(render.render_observations_json(answers))
     return max((_PROBE_EXIT[answer.outcome] for answer in answers), default=Exit.HEALTHY)
@@ -156,16 +188,15 @@ _PROBE_EXIT = {
 
 
 @main.command("explain")
-@click.argument("what", nargs=-1, required=True, metavar="FILE-FOLDER-OR-CODE...")
+@click.argument("what", nargs=-1, required=True, metavar="FILE-FOLDER-ZIP-OR-CODE...")
 @click.option("--records", is_flag=True, help="Print every record instead of the judgement.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "jsonl"]), default="text")
 def explain_(what: tuple[str, ...], form: str, *, records: bool) -> int:
-    """Judge a log file or a Panther folder, or explain an error code; works offline."""
+    """Judge log files, folders and zip archives, or explain an error code; works offline."""
     table = signatures.load()
     if records:
-        for path in what:
-            for record in explain.read_file_records(path):
-                click.echo(render.render_record(record))
+        for name, record in explain.read_records(what):
+            click.echo(render.render_record(record, name))
         return Exit.HEALTHY
     codes = [word for word in what if explain.looks_like_code(word) and not Path(word).exists()]
     for word in codes:
@@ -174,6 +205,37 @@ def explain_(what: tuple[str, ...], form: str, *, records: bool) -> int:
     if paths:
         explanation = explain.explain_paths(paths, table)
         click.echo(render.render_explanation(explanation, form))
+    return Exit.HEALTHY
+
+
+def _status(config: str, spool: tuple[str, ...], form: str) -> int:
+    """What the latest run on this machine has found out, also while it goes on."""
+    told = settings.load({"spool": spool}, os.environ, config)
+    host = this_host(Path(told.sysroot) if told.sysroot else None)
+    state = journal.read_state((*settings.spool_folders_of(told), *host.spool_folders()))
+    if form == "json":
+        click.echo(json.dumps(state["report"], indent=2))
+    else:
+        click.echo(state["text"] if state["finished"] else f"Still at work. So far:\n{state['text']}")
+    return Exit.HEALTHY
+
+
+for _name in ("status", "last"):
+    main.command(_name, help=_status.__doc__)(
+        _options(
+            click.option("--config", default=""),
+            click.option("--spool", multiple=True, metavar="FOLDER", help="Look here too (repeat)."),
+            click.option("--format", "form", type=click.Choice(["text", "json"]), default="text"),
+        )(_status)
+    )
+
+
+@main.command()
+@click.argument("text", nargs=-1, required=True)
+@_FORMAT
+def decode(text: tuple[str, ...], form: str) -> int:
+    """Show the report in the code that an undelivered report leaves on the screen."""
+    click.echo(render.FORMATS[form](carried.decode_report("".join(text)), ""))
     return Exit.HEALTHY
 
 
@@ -188,14 +250,6 @@ def list_probes(form: str) -> None:
 def version() -> None:
     """Print the version."""
     click.echo(f"pe-agent {__version__}")
-
-
-def _names(names: tuple[str, ...]) -> frozenset[str]:
-    known = {probe.name for probe in PROBES}
-    unknown = sorted(set(names) - known)
-    if unknown:
-        raise UsageError(f"no probe is called {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    return frozenset(names)
 
 
 def _silent(_: Record) -> None:

@@ -5,25 +5,32 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pe_agent import __version__, panther, settings
-from pe_agent.errors import Exit
+from pe_agent import __version__, settings
+from pe_agent.boot_order import Clocks
+from pe_agent.errors import Exit, UsageError
+from pe_agent.following import Follower
 from pe_agent.host import Host
-from pe_agent.judge import Judgement, LogHit, judge, scan_log
+from pe_agent.journal import Journal
+from pe_agent.judge import Judgement, judge
 from pe_agent.logs import LogFile
-from pe_agent.model import Event, Observation, Opening, Record, Report, Status
+from pe_agent.model import Event, LogChunk, Observation, Opening, Record, Report, Status
 from pe_agent.probes import PROBES
 from pe_agent.probes.contract import Wanted
 from pe_agent.recorder import Delivery, Recorder
+from pe_agent.redact import redact_values
 from pe_agent.run import Plan, run_probes
 from pe_agent.settings import Settings
 from pe_agent.signatures import SignatureSet
+from pe_agent.trust import Trust, read_trust
 
 if TYPE_CHECKING:
     from pe_agent.ship import Shipment
+    from pe_agent.upload import Uploader
 
 FOLLOW_POLL_S = 1.0
 _EXIT_OF = {
@@ -43,22 +50,36 @@ class Run:
     signatures: SignatureSet
     trigger: str
     watch: Callable[[Record], None]
-    only: frozenset[str] = frozenset()
-    skip: frozenset[str] = frozenset()
     send: bool = True
 
 
-def plan_of(run: Run) -> Plan:
-    """The probes' part of a run."""
-    told = run.told
+def plan_of(host: Host, told: Settings) -> Plan:
+    """What the settings say about probes.
+
+    Raises:
+        UsageError: they name a probe that there is not.
+    """
     return Plan(
-        host=run.host,
+        host=host,
         wanted=Wanted(told.server, told.configured_server, told.rpc_port),
         wait_for_address_s=told.wait_for_address_s,
         late_after_s=told.late_after_s,
-        only=run.only,
-        skip=run.skip,
+        only=probe_names(told.only),
+        skip=probe_names(told.skip),
     )
+
+
+def probe_names(names: tuple[str, ...]) -> frozenset[str]:
+    """Names of probes, checked.
+
+    Raises:
+        UsageError: no probe is called so.
+    """
+    known = {probe.name for probe in PROBES}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise UsageError(f"no probe is called {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return frozenset(names)
 
 
 class Session:
@@ -66,20 +87,29 @@ class Session:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._key = settings.redaction_key_of(run.told)
         self._found: set[str] = set()
-        self._hits: dict[str, tuple[LogHit, ...]] = {}
         self._logs: dict[str, LogFile] = {}
+        self._followers: dict[str, Follower] = {}
+        self._told: dict[str, tuple[int, str]] = {}
         folders = (*settings.spool_folders_of(run.told), *run.host.spool_folders())
-        self._recorder = Recorder(_opening(run), run.host.clock, folders)
+        self._recorder = Recorder(_opening(run), run.host.clock, folders, uploader_of(run.told) if run.send else None)
+        self._journal = Journal(folders)
 
-    def observe(self) -> None:
+    def observe(self, *, live: bool = False) -> None:
         """Open spool and stream, then probe, read the logs, and say which causes are recognised so far.
+
+        With `live` the logs are read from the first moment on, while the probes wait for answers and addresses.
 
         Raises:
             UsageError: the settings for shipping cannot be meant; nothing was probed yet.
         """
+        plan = plan_of(self._run.host, self._run.told)
         self._recorder.open(self._begin_shipment)
-        run_probes(plan_of(self._run), PROBES, self._add)
+        if live:
+            self._probe_and_read(plan)
+        else:
+            run_probes(plan, PROBES, self._add)
         self._read_logs()
         self._add_findings()
 
@@ -92,7 +122,10 @@ class Session:
             self._add_findings()
 
     def conclude(self) -> Report:
-        """Judge everything; the verdict is the last record of the report."""
+        """Judge everything, half-written lines too; the verdict is the last record of the report."""
+        self._read_logs(final=True)
+        for log in self._logs.values():
+            log.close()
         judgement = self._judgement()
         self._add_findings()
         finished_at_s = self._run.host.clock().uptime_s
@@ -101,18 +134,33 @@ class Session:
 
     def deliver(self) -> Delivery:
         """Wait for the collector's receipt."""
-        return self._recorder.finish(self._run.told.timeout_s)
+        delivery = self._recorder.finish(self._run.told.timeout_s)
+        self._journal.say(delivery.text, self._run.host.clock(), component="delivery")
+        self._journal.keep(self._recorder.report(), delivery.text)
+        return delivery
+
+    def _probe_and_read(self, plan: Plan) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            probing = pool.submit(run_probes, plan, PROBES, self._add)
+            while not wait([probing], FOLLOW_POLL_S).done:
+                self._read_logs()
+            probing.result()
 
     def _add(self, record: Record) -> None:
+        record = redact_values(self._key, record)
         self._recorder.add(record)
+        self._journal.log(record, self._run.host.clock())
+        if not isinstance(record, LogChunk):
+            self._journal.keep(self._recorder.report(), "")
         self._run.watch(record)
 
     def _judgement(self) -> Judgement:
         records = self._recorder.records
         observations = tuple(r for r in records if isinstance(r, Observation))
         events = tuple(r for r in records if isinstance(r, Event))
-        hits = tuple(hit for hits in self._hits.values() for hit in hits)
-        return judge(observations, events, hits, self._run.signatures)
+        hits = tuple(hit for follower in self._followers.values() for hit in follower.hits)
+        clocks = Clocks(self._recorder.opening.boot.began, self._run.host.clock())
+        return judge(observations, events, hits, self._run.signatures, clocks)
 
     def _add_findings(self) -> None:
         for finding in self._judgement().findings:
@@ -120,31 +168,42 @@ class Session:
                 self._found.add(finding.id)
                 self._add(finding)
 
-    def _read_logs(self) -> None:
+    def _read_logs(self, *, final: bool = False) -> None:
         for shown, path in self._run.host.log_candidates():
             log = self._logs.get(shown)
             size = _size(path)
             if log is not None and size is not None and size < log.file_bytes:
                 # Written anew: its octets must not be mixed with those of the file before.
-                log = LogFile(f"{log.shown}+", path, self._add)
-            elif log is not None and size == log.file_bytes:
+                log = LogFile(f"{log.shown}+", path, self._add, self._key)
+            elif log is not None and not self._is_wanted(log, size, final=final):
                 continue
-            self._logs[shown] = log or LogFile(shown, path, self._add)
-            self._read_log(self._logs[shown])
+            self._logs[shown] = log or LogFile(shown, path, self._add, self._key)
+            self._read_log(self._logs[shown], final=final)
 
-    def _read_log(self, log: LogFile) -> None:
+    def _is_wanted(self, log: LogFile, size: int | None, *, final: bool) -> bool:
+        """Whether a log that was read before must be read again."""
+        follower = self._follower(log)
+        if final:
+            return size != log.file_bytes or follower.half_written
+        return size != log.file_bytes and follower.is_due()
+
+    def _read_log(self, log: LogFile, *, final: bool) -> None:
         started_at_s = self._run.host.clock().uptime_s
-        shown = log.shown
         problem: OSError | None = None
-        hits: list[LogHit] = []
-        blocks = log.blocks()
         try:
-            hits.extend(scan_log(shown, panther.read_records(blocks), self._run.signatures))
+            self._follower(log).read(log.blocks(), self._run.signatures, final=final)
         except OSError as exc:
             problem = exc
-        self._hits[shown] = tuple(hits)
+        state = (log.file_bytes, str(problem or ""))
+        if self._told.get(log.shown) == state:
+            # Still held by another program, or only its last line was judged: said once, tried again and again.
+            return
+        self._told[log.shown] = state
         elapsed_s = self._run.host.clock().uptime_s - started_at_s
         self._add(log.observation(started_at_s, elapsed_s, problem))
+
+    def _follower(self, log: LogFile) -> Follower:
+        return self._followers.setdefault(log.shown, Follower(log.shown))
 
     def _begin_shipment(self) -> Shipment | None:
         told = self._run.told
@@ -152,8 +211,30 @@ class Session:
             return None
         from pe_agent import ship  # noqa: PLC0415 - pays for gRPC only when there is somewhere to ship to
 
-        trust = ship.read_trust(told.ca, settings.token_of(told), plain=told.plain)
+        trust = trust_of(told)
         return ship.Shipment(self._recorder.opening, self._run.host.clock, told.collector, trust)
+
+
+def trust_of(told: Settings) -> Trust:
+    """How the settings say a collector is known.
+
+    Raises:
+        UsageError: a file they name cannot be read.
+    """
+    return read_trust(told.ca, settings.token_of(told), plain=told.plain)
+
+
+def uploader_of(told: Settings) -> Uploader | None:
+    """The way by HTTPS; None when no address is set.
+
+    Raises:
+        UsageError: what is set for it cannot be meant.
+    """
+    if not told.upload:
+        return None
+    from pe_agent.upload import Uploader  # noqa: PLC0415 - pays for http only when there is somewhere to upload to
+
+    return Uploader(told.upload, trust_of(told))
 
 
 def exit_code(report: Report, delivery: Delivery, *, asked_to_send: bool) -> Exit:

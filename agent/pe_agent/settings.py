@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tomllib
@@ -23,13 +24,17 @@ class Settings:
 
     Attributes:
         collector: HOST:PORT of each collector, tried in this order.
+        upload: HOST:PORT of each collector's HTTPS upload, tried when gRPC does not load or gets no answer.
         ca: the CA certificate (PEM) that the collector's certificate must chain to.
         token_file: holds the ingest token; `token` is for environments that have no files.
         plain: speak without TLS, allowed to loopback only.
+        redaction_key: makes the words that stand for secrets; the same in all images whose reports are compared.
+        only: names of the probes to run, all when empty; `skip`: names to leave out.
         sysroot: read firmware facts and logs below this folder instead of the running system.
     """
 
     collector: tuple[str, ...] = ()
+    upload: tuple[str, ...] = ()
     ca: str = ""
     token_file: str = ""
     token: str = ""
@@ -44,6 +49,9 @@ class Settings:
     image_build: str = ""
     image_name: str = ""
     spool: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    redaction_key: str = ""
     sysroot: str = ""
 
 
@@ -83,6 +91,11 @@ def token_of(settings: Settings) -> str:
     if not token:
         raise UsageError(f"token file {path} is empty; copy the token that `pe-collector init` wrote into it")
     return token
+
+
+def redaction_key_of(settings: Settings) -> bytes:
+    """The key behind the words that stand for secrets; without a configured one they hold within one run only."""
+    return hashlib.sha256(settings.redaction_key.encode()).digest() if settings.redaction_key else os.urandom(32)
 
 
 def _config_path(named: str) -> Path | None:
