@@ -6,10 +6,19 @@ same or the next collector, and goes on after the last frame that was acknowledg
 
 from __future__ import annotations
 
+import ctypes
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+
+if sys.platform == "win32":
+    # gRPC's TLS ends the whole process where this is missing (Windows 7 and older); an ImportError does not.
+    try:
+        _ = ctypes.WinDLL("bcryptprimitives").ProcessPrng
+    except (OSError, AttributeError) as missing:
+        raise ImportError("bcryptprimitives.dll has no ProcessPrng, which gRPC's TLS needs") from missing
 
 import grpc
 from pe_protos.v1 import report_pb2 as pb
