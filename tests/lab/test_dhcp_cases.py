@@ -132,7 +132,8 @@ def test_a_rogue_server_is_named_and_the_true_one_is_not_accused(
     # A bridge takes the lowest address of its ports unless it is given one; clients would look for the router in vain.
     own = lab.router.must("ip", "-brief", "link", "show", "dev", "swa").split()[2]
     lab.router.must("ip", "link", "set", "dev", "swa", "address", own)
-    topology._plug(lab.router, rogue, "s-rogue", "swa", "")
+    # The link of the case before goes when the kernel gets round to it, so each has its own name.
+    topology._plug(lab.router, rogue, f"s-rogue{int(patient)}", "swa", "")
     rogue.must("ip", "address", "add", f"{ROGUE}/24", "dev", "eth0")
     rogue.must("ip", "link", "set", "dev", "eth0", "up")
     start_rogue_dhcp(rogue, lab.folder)
