@@ -1,0 +1,114 @@
+"""A signature holds for exactly the file that was signed, and is worth what its root is worth."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pe_image import der
+from pe_image.authenticode import Standing, check
+from pe_image.payload_python import SYSTEM_ROOTS, load_roots
+from pe_image.payload_target import PayloadError
+from pe_image.pe_headers import CERTIFICATES, parse
+
+from .payload_parts import WINDOWS_PYTHON, needs_windows_python
+from .tiny_pe import tiny_pe
+
+needs_roots = pytest.mark.skipif(not SYSTEM_ROOTS.exists(), reason="no ca-certificates on this machine")
+
+
+@pytest.fixture(scope="module")
+def signed():
+    return (WINDOWS_PYTHON / "python.exe").read_bytes()
+
+
+def standing(octets, roots=()):
+    return check(parse(bytes(octets)), roots).standing
+
+
+@needs_windows_python
+@needs_roots
+def test_a_signed_program_is_trusted_through_its_root(signed):
+    answer = check(parse(signed), load_roots(SYSTEM_ROOTS))
+    assert (answer.standing, answer.signer, answer.root) == (
+        Standing.TRUSTED,
+        "Python Software Foundation",
+        "DigiCert Trusted Root G4",
+    )
+
+
+@needs_windows_python
+def test_without_its_root_it_is_sound_but_of_unknown_root(signed):
+    answer = check(parse(signed), ())
+    assert (answer.standing, answer.root) == (Standing.UNKNOWN_ROOT, "DigiCert Trusted Root G4")
+
+
+@needs_windows_python
+@pytest.mark.parametrize("offset", [0x50, 0x400, 0x8000])
+def test_one_changed_octet_breaks_it(signed, offset):
+    changed = bytearray(signed)
+    changed[offset] ^= 1
+    assert standing(changed) is Standing.BROKEN
+
+
+@needs_windows_python
+def test_octets_after_the_signature_break_it(signed):
+    assert "octets follow" in check(parse(signed + b"more"), ()).problem
+
+
+@needs_windows_python
+def test_a_checksum_is_not_part_of_what_is_signed(signed):
+    changed = bytearray(signed)
+    struct.pack_into("<I", changed, parse(signed).optional_at + 64, 0)
+    assert standing(changed) is Standing.UNKNOWN_ROOT
+
+
+@needs_windows_python
+def test_a_signature_of_another_file_does_not_hold(signed):
+    other = (WINDOWS_PYTHON / "select.pyd").read_bytes()
+    mine, theirs = parse(signed), parse(other)
+    start, (from_at, size) = mine.directory(CERTIFICATES)[0], theirs.directory(CERTIFICATES)
+    moved = bytearray(signed[:start] + other[from_at : from_at + size])
+    struct.pack_into("<I", moved, mine.directories_at + 8 * CERTIFICATES + 4, size)
+    assert "its image hash differs" in check(parse(bytes(moved)), ()).problem
+
+
+@needs_windows_python
+@given(data=st.data())
+def test_a_damaged_signature_never_holds_another_hash(signed, data):
+    """It can hold only where an octet is not signed itself: padding, timestamp."""
+    start, size = parse(signed).directory(CERTIFICATES)
+    changed = bytearray(signed)
+    changed[start + data.draw(st.integers(0, size - 1))] ^= data.draw(st.integers(1, 255))
+    answer = check(parse(bytes(changed)), ())
+    assert answer.standing is not Standing.TRUSTED
+    assert answer.standing is not Standing.UNKNOWN_ROOT or answer.signer
+
+
+def test_a_program_without_signature_is_unsigned():
+    assert standing(tiny_pe()) is Standing.UNSIGNED
+
+
+def test_a_bundle_without_certificates_is_refused(tmp_path):
+    path = tmp_path / "roots.pem"
+    path.write_text("nothing")
+    with pytest.raises(PayloadError, match="no certificates"):
+        load_roots(path)
+
+
+@given(st.binary(max_size=200))
+def test_any_octets_are_der_or_refused(octets):
+    try:
+        element = der.read(octets)
+        whole = b"".join(child.whole for child in element.children())
+    except der.DerError:
+        return
+    assert whole == element.inside
+
+
+@pytest.mark.parametrize(
+    ("octets", "oid"),
+    [(b"\x06\x03\x55\x04\x03", "2.5.4.3"), (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02", "1.2.840.113549.1.7.2")],
+)
+def test_object_identifiers_are_read(octets, oid):
+    assert der.read(octets).oid() == oid

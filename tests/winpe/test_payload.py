@@ -1,0 +1,143 @@
+"""The payload: the same from the same, small, complete, and never from a Python that somebody changed."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from .payload_parts import (
+    WINDOWS_PYTHON,
+    WINDOWS_WHEELS,
+    embeddable,
+    needs_mingw,
+    needs_windows_python,
+    needs_windows_wheels,
+)
+from .tiny_pe import tiny_pe
+
+pytestmark = [needs_windows_python, needs_windows_wheels]
+
+
+def build(python_zip, output, *options, seed="0"):
+    command = [sys.executable, "-m", "pe_image", "payload", "--python", str(python_zip)]
+    command += ["--wheels", str(WINDOWS_WHEELS), "--output", str(output), *options]
+    environment = os.environ | {"PYTHONHASHSEED": seed}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.fixture(scope="module")
+def python_zip(tmp_path_factory):
+    return embeddable(tmp_path_factory.mktemp("python") / "python.zip")
+
+
+@pytest.fixture(scope="module")
+def payload(python_zip):
+    path = python_zip.with_name("payload.zip")
+    done = build(python_zip, path, seed="1")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    return path, files, json.loads(files["manifest.json"])
+
+
+def test_the_same_ingredients_give_the_same_octets(python_zip, payload):
+    again = python_zip.with_name("again.zip")
+    assert build(python_zip, again, seed="2").returncode == 0
+    assert again.read_bytes() == payload[0].read_bytes()
+
+
+def test_the_payload_is_lean(payload):
+    path, files, _ = payload
+    assert path.stat().st_size < 15_000_000
+    assert sum(map(len, files.values())) < 30_000_000
+
+
+def test_the_manifest_lists_every_file_with_its_hash(payload):
+    _, files, manifest = payload
+    told = {row["path"]: (row["size_bytes"], row["sha256"]) for row in manifest["files"]}
+    held = {p: (len(o), hashlib.sha256(o).hexdigest()) for p, o in files.items() if p != "manifest.json"}
+    assert told == held
+
+
+def test_the_manifest_says_how_the_agent_sends(payload):
+    assert (payload[2]["architecture"], payload[2]["transport"]) == ("x64", "grpc")
+
+
+def test_the_manifest_says_what_was_not_checked(payload):
+    assert payload[2]["signatures"]["not_checked"] == ["revocation", "timestamp", "validity periods"]
+
+
+def test_every_part_brings_its_licence(payload):
+    _, files, manifest = payload
+    with_licence = {path.split("/")[1] for path in files if path.startswith("licences/")}
+    assert {part["name"] for part in manifest["parts"]} == with_licence
+
+
+def test_no_source_is_shipped(payload):
+    assert [path for path in payload[1] if path.endswith(".py")] == []
+
+
+def test_a_full_payload_keeps_the_tls_of_python(python_zip, tmp_path):
+    assert build(python_zip, tmp_path / "full.zip", "--full").returncode == 0
+    with zipfile.ZipFile(tmp_path / "full.zip") as archive:
+        assert {"_ssl.pyd", "libcrypto-3.dll", "sqlite3.dll"} <= set(archive.namelist())
+
+
+def test_the_libraries_search_path_is_closed(payload):
+    assert payload[1]["python311._pth"].split() == [b"python311.zip", b"app.zip", b"lib", b"."]
+
+
+def test_the_pin_is_compared(python_zip, tmp_path):
+    done = build(python_zip, tmp_path / "p.zip", "--python-sha256", "0" * 64)
+    assert done.returncode == 1
+    assert "not the pinned" in done.stderr
+    assert not (tmp_path / "p.zip").exists()
+
+
+def test_a_changed_program_is_refused(tmp_path):
+    octets = bytearray((WINDOWS_PYTHON / "python311.dll").read_bytes())
+    octets[200_000] ^= 1
+    changed = embeddable(tmp_path / "python.zip", **{"python311.dll": bytes(octets)})
+    done = build(changed, tmp_path / "p.zip")
+    assert done.returncode == 1
+    assert "python311.dll: the file is not the one that was signed" in done.stderr
+
+
+def test_a_program_without_signature_is_refused(tmp_path):
+    changed = embeddable(tmp_path / "python.zip", **{"_extra.pyd": tiny_pe()})
+    assert "_extra.pyd: not signed" in build(changed, tmp_path / "p.zip").stderr
+
+
+def test_a_changed_standard_library_is_named(tmp_path):
+    zipped = tmp_path / "python311.zip"
+    zipped.write_bytes((WINDOWS_PYTHON / "python311.zip").read_bytes())
+    with zipfile.ZipFile(zipped, "a") as archive:
+        archive.writestr("more.pyc", b"")
+    changed = embeddable(tmp_path / "python.zip", **{"python311.zip": zipped.read_bytes()})
+    done = build(changed, tmp_path / "p.zip")
+    assert "python311.zip" in next(line for line in done.stdout.splitlines() if line.startswith("without signature"))
+
+
+def test_a_known_standard_library_is_not_named(python_zip, tmp_path):
+    done = build(python_zip, tmp_path / "p.zip")
+    line = next(line for line in done.stdout.splitlines() if line.startswith("without signature"))
+    assert "python311.zip" not in line
+
+
+@needs_mingw
+def test_the_stub_lies_where_only_psutil_finds_it(python_zip, tmp_path):
+    done = build(python_zip, tmp_path / "p.zip", "--stub-pdh")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "p.zip") as archive:
+        assert [name for name in archive.namelist() if name.endswith("pdh.dll")] == ["lib/psutil/pdh.dll"]
+
+
+@needs_mingw
+def test_the_stub_is_reproducible(python_zip, tmp_path):
+    for name in ("a.zip", "b.zip"):
+        build(python_zip, tmp_path / name, "--stub-pdh")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()

@@ -1,0 +1,119 @@
+"""Is this the embeddable Python of python.org, and which of its files does the agent need?"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import struct
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from cryptography import x509
+
+from pe_image.authenticode import Signature, Standing, check
+from pe_image.payload_target import PayloadError, load_known_files
+from pe_image.pe_headers import parse
+
+# Debian's, from the package ca-certificates.
+SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
+_MOST_OCTETS = 200 << 20
+_FIXED_FILE_INFO = struct.pack("<I", 0xFEEF04BD)
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddable:
+    """The files of an embeddable Python by name. `version` like `3.11.9`, `architecture` as its python.exe has it."""
+
+    sha256: str
+    files: Mapping[str, bytes]
+    signatures: Mapping[str, Signature]
+    architecture: str
+    version: str
+
+    def unsigned_files(self) -> tuple[str, ...]:
+        """Files that no signature and no known hash vouches for."""
+        known = {row.sha256 for row in load_known_files()}
+        plain = sorted(set(self.files) - set(self.signatures))
+        return tuple(name for name in plain if hashlib.sha256(self.files[name]).hexdigest() not in known)
+
+
+def load_roots(bundle: Path) -> tuple[x509.Certificate, ...]:
+    """The trusted certificates of a PEM file.
+
+    Raises:
+        PayloadError: it cannot be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Some public roots have serial numbers that are older than the rule for them.
+            warnings.simplefilter("ignore")
+            return tuple(x509.load_pem_x509_certificates(bundle.read_bytes()))
+    except (OSError, ValueError) as exc:
+        raise PayloadError(f"{bundle}: no certificates: {exc}; name a PEM file with --roots") from exc
+
+
+def read_embeddable(path: Path, roots: Iterable[x509.Certificate], sha256: str = "") -> Embeddable:
+    """Read the zip and check every program in it.
+
+    Raises:
+        PayloadError: another hash than the pinned one, no embeddable Python, or a signature missing or wrong.
+    """
+    octets = _read(path)
+    found = hashlib.sha256(octets).hexdigest()
+    if sha256 and found != sha256.lower():
+        raise PayloadError(f"{path}: SHA-256 is {found}, not the pinned {sha256}; it is another file or was changed")
+    files = _unzip(path, octets)
+    if "python.exe" not in files:
+        raise PayloadError(f"{path}: no python.exe at its top; take the 'Windows embeddable package' of python.org")
+    trusted = tuple(roots)
+    signatures = {name: check(parse(data), trusted) for name, data in sorted(files.items()) if data[:2] == b"MZ"}
+    for name, signature in signatures.items():
+        if signature.standing in (Standing.BROKEN, Standing.UNSIGNED):
+            raise PayloadError(f"{path}: {name}: {signature.problem or 'not signed'}; do not use this file")
+    version = _version(files)
+    _refuse_other_bytecode(path, files, version)
+    return Embeddable(found, files, signatures, parse(files["python.exe"]).machine, version)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise PayloadError(f"{path}: {exc.strerror}") from exc
+
+
+def _unzip(path: Path, octets: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(BytesIO(octets)) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if sum(entry.file_size for entry in entries) > _MOST_OCTETS:
+                raise PayloadError(f"{path}: unpacks to more than {_MOST_OCTETS >> 20} MB")
+            return {entry.filename: archive.read(entry) for entry in entries if "/" not in entry.filename}
+    except (zipfile.BadZipFile, NotImplementedError, OSError) as exc:
+        raise PayloadError(f"{path}: not a zip file that can be read: {exc}") from exc
+
+
+def _version(files: Mapping[str, bytes]) -> str:
+    """The version as pythonXY.dll has it in its VS_FIXEDFILEINFO; patch level and build share one number there."""
+    name = next((name for name in sorted(files) if re.fullmatch(r"python3\d+\.dll", name)), "")
+    at = files.get(name, b"").find(_FIXED_FILE_INFO)
+    if at < 0:
+        raise PayloadError("the embeddable Python has no pythonXY.dll with a version in it")
+    minor, major, _, patch = struct.unpack_from("<HHHH", files[name], at + 8)
+    return f"{major}.{minor}.{patch // 1000}"
+
+
+def _refuse_other_bytecode(path: Path, files: Mapping[str, bytes], version: str) -> None:
+    """Compiled modules run only on the minor version that compiled them; this Python is the one that will."""
+    short = version.rpartition(".")[0].replace(".", "")
+    library = files.get(f"python{short}.zip")
+    if library is None:
+        raise PayloadError(f"{path}: no python{short}.zip, the standard library")
+    members = _unzip(path, library)
+    if members["abc.pyc"][:4] != importlib.util.MAGIC_NUMBER:
+        raise PayloadError(f"{path} is Python {version}: run pe-image with the same minor version of Python")
