@@ -1,3 +1,3 @@
-"""pe-image: which boot images does a WIM hold, and where does each one start its shell?"""
+"""pe-image: put the agent into boot images, take it out again, and see what a WIM holds."""
 
 __version__ = "0.1.0"

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import click
 
-from pe_image import __version__
-from pe_image.kinds import INI_PATH, Kind, kind_of, load_kinds
-from pe_image.wim import Image, WimError, list_paths, read_file, read_images
+from pe_image import __version__, inject_cli, payload_cli
+from pe_image.errors import ImageError
+from pe_image.imaging import this_imaging
+from pe_image.look import Look, look
+from pe_image.wim import Image
 
 
 @click.group(context_settings={"help_option_names": ["--help", "-h"]})
 def main() -> None:
-    """Look into boot images (WIM)."""
+    """Make boot images (WIM) report their boots, and look into them."""
+
+
+for _command in (*inject_cli.COMMANDS, *payload_cli.COMMANDS):
+    main.add_command(_command)
 
 
 @main.command("list")
@@ -24,16 +30,17 @@ def main() -> None:
 def list_(wim: Path, form: str) -> None:
     """List the images of a WIM, the kind of each, and the file that starts programs there."""
     try:
-        rows = [(image, image_kind(wim, image)) for image in read_images(wim)]
-    except WimError as exc:
+        rows = _rows(wim)
+    except ImageError as exc:
         raise click.ClickException(str(exc)) from exc
     if form == "json":
-        click.echo(json.dumps({"images": [_row(image, kind) for image, kind in rows]}))
+        click.echo(json.dumps({"images": [_row(image, seen) for image, seen in rows]}))
         return
-    for image, kind in rows:
+    for image, seen in rows:
         mark = "*" if image.bootable else " "
-        title = kind.title if kind else "not a boot image"
-        click.echo(f"{mark}{image.index:2} {image.architecture:6} {image.build:16} {image.name}: {title}")
+        title = seen.kind.title if seen.kind else "not a boot image"
+        build = f", agent injected as image build {seen.stamp.image_build}" if seen.stamp else ""
+        click.echo(f"{mark}{image.index:2} {image.architecture:6} {image.build:16} {image.name}: {title}{build}")
     click.echo("* boots by default")
 
 
@@ -43,20 +50,20 @@ def version() -> None:
     click.echo(f"pe-image {__version__}")
 
 
-def image_kind(wim: Path, image: Image) -> Kind | None:
-    """The kind of one image; None when it starts nothing that is known."""
-    paths = list_paths(wim, image.index)
-    has_ini = INI_PATH.lower() in {path.lower() for path in paths}
-    ini = decode_ini(read_file(wim, image.index, INI_PATH)) if has_ini else None
-    return kind_of(ini, paths, load_kinds())
+def _rows(wim: Path) -> list[tuple[Image, Look]]:
+    imaging = this_imaging()
+    rows = []
+    for image in imaging.images(wim):
+        with imaging.tree(wim, image.index) as tree:
+            rows.append((image, look(tree)))
+    return rows
 
 
-def decode_ini(octets: bytes) -> str:
-    """winpeshl.ini as text: UTF-16 where a byte order mark says so, else ANSI."""
-    if octets[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return octets.decode("utf-16", "replace")
-    return octets.decode("utf-8-sig", "replace")
-
-
-def _row(image: Image, kind: Kind | None) -> dict[str, object]:
-    return asdict(image) | {"kind": kind.id if kind else "", "hook": kind.hook if kind else ""}
+def _row(image: Image, seen: Look) -> dict[str, object]:
+    kind, stamp = seen.kind, seen.stamp
+    return asdict(image) | {
+        "kind": kind.id if kind else "",
+        "hook": kind.hook if kind else "",
+        "image_build": stamp.image_build if stamp else "",
+        "payload_sha256": stamp.payload_sha256 if stamp else "",
+    }

@@ -13,12 +13,17 @@ INI_PATH = r"Windows\System32\winpeshl.ini"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A row of kinds.toml. `ini` is a regular expression, empty when the image must have no winpeshl.ini."""
+    """A row of kinds.toml. `ini` is a regular expression, empty when the image must have no winpeshl.ini.
+
+    `way` names a row of WAYS in hooks.py; `refused` says why nothing is ever put into such an image.
+    """
 
     id: str
     title: str
     ini: str
     hook: str
+    way: str
+    refused: str = ""
     file: str = ""
 
     def fits(self, ini: str | None, paths: frozenset[str]) -> bool:
