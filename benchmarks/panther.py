@@ -64,7 +64,7 @@ def main() -> None:
         began = time.process_time()
         count = way(blocks(sample, megabytes))
         elapsed_s = time.process_time() - began
-        print(f"{name:<18} {octets / elapsed_s / 1e6:8.1f} MB/s  ({count} counted)")  # noqa: T201
+        print(f"{name:<18} {octets / elapsed_s / 1e6:8.1f} MB/s  ({count} counted)")
 
 
 if __name__ == "__main__":

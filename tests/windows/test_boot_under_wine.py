@@ -1,0 +1,242 @@
+"""An injected boot image, started as Windows PE does: the agent works beside the deployment, never in its way."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pe_agent import wire
+from pe_agent.bundle import read_bundle
+from pe_agent.model import Verdict
+from pe_image.cli import main
+
+from tests.windows.booting import PROGRAMS, WINE, Machine, agents
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
+
+pytestmark = [
+    pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
+    pytest.mark.skipif(shutil.which("wimlib-imagex") is None, reason="wimlib-imagex is not installed"),
+    pytest.mark.skipif(
+        not (WINDOWS_PYTHON / "python.exe").exists(), reason="no CPython for Windows: .ci/windows-python"
+    ),
+]
+WHEELS = REPOSITORY / ".venv" / "windows-wheels"
+LINES = (
+    "2008-07-28 10:15:00, Info                  IBS    Callback_ProductKey_Validate: start\r\n",
+    "2008-07-28 10:15:01, Error                 IBS    CreateClientSession: Error code [0x800706BA]\r\n",
+)
+PRIORITIES = """
+import ctypes
+from ctypes import wintypes as w
+class Entry(ctypes.Structure):
+    _fields_ = [("size", w.DWORD), ("usage", w.DWORD), ("pid", w.DWORD), ("heap", ctypes.c_size_t),
+        ("module", w.DWORD), ("threads", w.DWORD), ("parent", w.DWORD), ("base", w.LONG), ("flags", w.DWORD),
+        ("name", ctypes.c_char * 260)]
+k = ctypes.WinDLL("kernel32")
+k.CreateToolhelp32Snapshot.restype = k.OpenProcess.restype = ctypes.c_void_p
+snapshot, entry = ctypes.c_void_p(k.CreateToolhelp32Snapshot(2, 0)), Entry(ctypes.sizeof(Entry))
+more = k.Process32First(snapshot, ctypes.byref(entry))
+while more:
+    if entry.name.lower() == b"python.exe":
+        print(hex(k.GetPriorityClass(ctypes.c_void_p(k.OpenProcess(0x1000, False, entry.pid)))))
+    more = k.Process32Next(snapshot, ctypes.byref(entry))
+"""
+STARTNET = "Windows/System32/startnet.cmd"
+INI = "Windows/System32/winpeshl.ini"
+KINDS = {
+    "plain": {STARTNET: "@echo off\r\nwpeinit\r\n"},
+    "setup": {STARTNET: "wpeinit\r\n", "setup.exe": None},
+    "custom-ini": {INI: "[LaunchApps]\r\n%SYSTEMDRIVE%\\site\\menu.exe, /c echo menu > X:\\ran.txt\r\n"},
+}
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    machine = Machine(tmp_path_factory.mktemp("wine"))
+    yield machine
+    machine.off()
+
+
+@pytest.fixture(scope="module")
+def payload(tmp_path_factory):
+    """CPython for Windows, the agent and click: as much as watching and judging needs."""
+    import click
+
+    path = tmp_path_factory.mktemp("payload") / "payload.zip"
+    folders = [(WINDOWS_PYTHON, ""), (REPOSITORY / "agent" / "pe_agent", "pe_agent/")]
+    folders.append((Path(click.__file__).parent, "click/"))
+    with zipfile.ZipFile(path, "w") as archive:
+        for folder, under in folders:
+            for file in folder.rglob("*"):
+                if file.is_file() and file.suffix not in {".pyc", "._pth"}:
+                    archive.write(file, under + file.relative_to(folder).as_posix())
+    return path
+
+
+@pytest.fixture(scope="module")
+def built_payload(tmp_path_factory):
+    """What `pe-image payload` makes of the same CPython and the wheels that .ci/windows-wheels has fetched."""
+    if not list(WHEELS.glob("grpcio-*.whl")):
+        pytest.skip("no wheels for Windows: .ci/windows-wheels")
+    folder = tmp_path_factory.mktemp("built")
+    with zipfile.ZipFile(folder / "python.zip", "w") as archive:
+        for file in WINDOWS_PYTHON.iterdir():
+            archive.write(file, file.name)
+    words = ["payload", "--python", folder / "python.zip", "--wheels", WHEELS, "--output", folder / "payload.zip"]
+    answer = CliRunner().invoke(main, [str(word) for word in words])
+    assert answer.exit_code == 0, answer.output
+    return folder / "payload.zip"
+
+
+@pytest.fixture
+def inserted(tmp_path, machine, payload):
+    """Insert an injected image of a kind as drive X:."""
+
+    def insert(kind, payload=payload):
+        tree = tmp_path / "image"
+        files = KINDS[kind] | {"Windows/System32/wpeinit.cmd": "@echo wpeinit> X:\\ran.txt\r\n"}
+        files |= {"Windows/System32/cmd.exe": None, "site/menu.exe": None}
+        for name, text in files.items():
+            path = tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, newline="") if text is not None else shutil.copy(PROGRAMS / "cmd.exe", path)
+        (tree / "Windows" / "Panther").mkdir()
+        wim = tmp_path / "boot.wim"
+        words = ["capture", str(tree), str(wim), "Test PE", "--compress=none", "--image-property", "WINDOWS/ARCH=9"]
+        _run("wimlib-imagex", *words)
+        (tmp_path / "token").write_text("one.token\n")
+        (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
+        words = ["--token-file", tmp_path / "token", "--ca", tmp_path / "ca.pem", "--payload", payload]
+        answer = CliRunner().invoke(main, [str(w) for w in ("inject", wim, *words, "--collector", "127.0.0.1:1")])
+        assert answer.exit_code == 0, answer.output
+        drive = tmp_path / "x"
+        _run("wimlib-imagex", "apply", str(wim), "1", str(drive))
+        machine.insert(drive)
+        return drive
+
+    yield insert
+    end_agents(machine)
+
+
+def _run(*words):
+    subprocess.run(words, check=True, capture_output=True)
+
+
+def end_agents(machine):
+    for pid in agents(machine):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def wait_for(condition, within_s=60.0):
+    until_s = time.monotonic() + within_s
+    while time.monotonic() < until_s:
+        answer = condition()
+        if answer:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"not within {within_s} s")
+
+
+def report_in(drive):
+    kept = list((drive / "pe-agent" / "spool").glob("*.jsonl"))
+    return [json.loads(line) for line in kept[0].read_text().splitlines()] if kept else None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_agent_sees_the_deployment_fail_and_says_which_image_it_was(machine, inserted, kind):
+    drive = inserted(kind)
+    log = drive / "Windows" / "Panther" / "setupact.log"
+    machine.boot(PE_AGENT_WATCH_S="4")
+    for line in LINES:
+        with log.open("ab") as file:
+            file.write(line.encode())
+        time.sleep(0.7)
+    text = json.dumps(wait_for(lambda: report_in(drive)))
+    stamp = json.loads((drive / "pe-agent" / "image.json").read_text())
+    assert "wds-client-session-failed" in text
+    assert stamp["image_build"] in text
+    assert "Test PE" in text
+
+
+def test_the_built_payload_works_when_the_image_boots(machine, inserted, built_payload):
+    drive = inserted("setup", built_payload)
+    machine.boot(PE_AGENT_WATCH_S="4")
+    log = drive / "Windows" / "Panther" / "setupact.log"
+    for line in LINES:
+        with log.open("ab") as file:
+            file.write(line.encode())
+        time.sleep(0.7)
+    wait_for(lambda: not agents(machine))
+    (kept,) = (drive / "pe-agent" / "spool").glob("*.pespool")
+    frames = [wire.parse_frame(record) for record in read_bundle(kept.read_bytes()) if isinstance(record, bytes)]
+    opening = wire.decode_hello(frames[0].hello)
+    verdict = next(r for r in map(wire.decode_record, frames[1:]) if isinstance(r, Verdict))
+    stamp = json.loads((drive / "pe-agent" / "image.json").read_text())
+    assert verdict.finding_id == "wds-client-session-failed"
+    assert (opening.boot.image_build, opening.boot.image_name) == (stamp["image_build"], "Test PE")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_hook_returns_within_a_second_with_0_and_what_ran_before_runs(machine, inserted, kind):
+    drive = inserted(kind)
+    boots = []
+    for _ in range(4):
+        end_agents(machine)
+        boots.append(machine.boot(PE_AGENT_WATCH_S="2"))
+    started = boots[0]
+    assert [s.code for s in started[:-1]] == [0] * (len(started) - 1)
+    # The quickest: this machine does other things too. A hook that waited would wait in each.
+    assert min(max(s.elapsed_s for s in started) for started in boots) < 1.0
+    if kind != "setup":
+        assert (drive / "ran.txt").exists()
+    assert kind == "plain" or started[-1].command.startswith(("X:\\setup.exe", "X:\\site\\menu.exe"))
+    wait_for(lambda: report_in(drive))
+
+
+def test_an_agent_killed_at_any_moment_delays_nothing(machine, inserted):
+    drive = inserted("plain")
+    for after_s in (0.0, 0.1, 0.3, 0.6):
+        (drive / "ran.txt").unlink(missing_ok=True)
+        started = machine.boot(PE_AGENT_WATCH_S="30")
+        time.sleep(after_s)
+        end_agents(machine)
+        assert max(s.elapsed_s for s in started) < 1.0
+        assert (drive / "ran.txt").exists()
+
+
+def test_an_agent_that_cannot_start_delays_nothing(machine, inserted):
+    drive = inserted("plain")
+    (drive / "pe-agent" / "pe_agent" / "__main__.py").write_text("raise SystemExit(9)\n")
+    (started,) = machine.boot()
+    assert started.elapsed_s < 1.0
+    assert (drive / "ran.txt").exists()
+
+
+def test_the_agent_ends_by_itself_and_writes_nowhere_but_beside_itself(machine, inserted):
+    drive = inserted("setup")
+    before = {p for p in drive.rglob("*") if "pe-agent" not in p.parts}
+    machine.boot(PE_AGENT_WATCH_S="1")
+    wait_for(lambda: report_in(drive))
+    wait_for(lambda: not agents(machine), within_s=15)
+    assert {p for p in drive.rglob("*") if "pe-agent" not in p.parts} == before
+
+
+def test_the_agent_runs_below_normal_priority(machine, inserted):
+    inserted("setup")
+    machine.boot(PE_AGENT_WATCH_S="20")
+
+    # The program that asks is a python.exe too, of normal priority (processthreadsapi.h: 0x20; below it: 0x4000).
+    def priorities():
+        return sorted(machine.say(r"X:\pe-agent\python.exe", "-c", PRIORITIES).split())
+
+    wait_for(lambda: priorities() == ["0x20", "0x4000"], within_s=20)

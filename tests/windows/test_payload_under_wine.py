@@ -1,0 +1,168 @@
+"""The payload that pe-image builds, run as real Windows programs under Wine against a collector on loopback."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from subprocess import DEVNULL
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
+WINDOWS_WHEELS = Path(os.environ.get("PE_WINDOWS_WHEELS", REPOSITORY / ".venv" / "windows-wheels"))
+WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
+MINGW = shutil.which("x86_64-w64-mingw32-gcc")
+SHIM = Path(__file__).with_name("bcryptprimitives.c")
+STORY = "2008-07-28 10:15:01, Error                 IBS    CreateClientSession: Error code [0x800706BA]\r\n"
+
+pytestmark = [
+    pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
+    pytest.mark.skipif(
+        not (WINDOWS_PYTHON / "python.exe").exists(), reason="no CPython for Windows: .ci/windows-python"
+    ),
+    pytest.mark.skipif(
+        not list(WINDOWS_WHEELS.glob("grpcio-*.whl")), reason="no wheels for Windows: .ci/windows-wheels"
+    ),
+    pytest.mark.skipif(MINGW is None, reason="gcc-mingw-w64-x86-64 is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """A Wine with the payload in C:\\pe-agent; calling it runs the agent there."""
+    prefix = tmp_path_factory.mktemp("wine")
+    environment = os.environ | {
+        "WINEPREFIX": str(prefix),
+        "WINEDEBUG": "-all",
+        "WINEDLLOVERRIDES": "mscoree,mshtml=",
+        "XDG_RUNTIME_DIR": str(prefix),
+        # Nothing here may speak to the network of the machine that runs the tests.
+        "PE_AGENT_ONLY": "architecture",
+    }
+    # The first program starts Wine's services, which would hold our pipes open.
+    quiet = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
+    subprocess.run([WINE, "wineboot", "-i"], env=environment, check=True, timeout=120, **quiet)
+    system = prefix / "drive_c" / "windows" / "system32"
+    shim = [MINGW, "-shared", "-nostdlib", "-O2", "-Wl,-e,DllMain", "-o", str(system / "bcryptprimitives.dll")]
+    subprocess.run([*shim, str(SHIM), "-ladvapi32"], check=True)
+    folder = prefix / "drive_c" / "pe-agent"
+    with zipfile.ZipFile(build_payload(tmp_path_factory.mktemp("payload"))) as archive:
+        archive.extractall(folder)
+    panther = folder / "root" / "Windows" / "Panther"
+    panther.mkdir(parents=True)
+    (panther / "setupact.log").write_bytes(STORY.encode())
+
+    def run(*command, overrides="", **more):
+        changed = environment | {"WINEDLLOVERRIDES": f"mscoree,mshtml=;{overrides}"} | more
+        return subprocess.run(
+            [WINE, *command], env=changed, stdin=DEVNULL, capture_output=True, cwd=folder, timeout=120, check=False
+        )
+
+    run.folder = folder
+    yield run
+    subprocess.run([shutil.which("wineserver") or "/usr/lib/wine/wineserver64", "-k"], env=environment, check=False)
+
+
+def build_payload(folder):
+    with zipfile.ZipFile(folder / "python.zip", "w") as archive:
+        for file in WINDOWS_PYTHON.iterdir():
+            archive.write(file, file.name)
+    command = [sys.executable, "-m", "pe_image", "payload", "--python", str(folder / "python.zip"), "--stub-pdh"]
+    command += ["--wheels", str(WINDOWS_WHEELS), "--output", str(folder / "payload.zip")]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "payload.zip"
+
+
+@pytest.fixture
+def collector(tmp_path):
+    """A collector process with TLS on loopback: its data folder and address."""
+    data = tmp_path / "collector"
+    program = [sys.executable, "-m", "pe_collector"]
+    subprocess.run([*program, "init", "--data", str(data)], check=True, capture_output=True)
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{sock.getsockname()[1]}"
+    serve = [*program, "serve", "--data", str(data), "--ingest", address]
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as process:
+        assert "(TLS)" in process.stdout.readline()
+        yield data, address
+        process.terminate()
+
+
+def report(machine, *flags, **more):
+    words = (r".\python.exe", "-m", "pe_agent", "report", "/format:json", r"/sysroot:C:\pe-agent\root", *flags)
+    done = machine(*words, **more)
+    with contextlib.suppress(ValueError):
+        return done, json.loads(done.stdout)
+    pytest.fail(f"exit {done.returncode}: {done.stdout[-2000:]!r} {done.stderr[-2000:]!r}")
+
+
+def test_a_report_is_streamed_over_tls_and_stored(machine, collector):
+    data, address = collector
+    for name, source in (("ca.pem", "ca.pem"), ("token", "first.token")):
+        shutil.copyfile(data / source, machine.folder / name)
+    flags = (f"/collector:{address}", r"/ca:C:\pe-agent\ca.pem", r"/token-file:C:\pe-agent\token", "/timeout:30")
+    done, told = report(machine, *flags)
+    assert done.returncode == 20, done.stderr
+    assert told["verdict"]["finding_id"] == "wds-client-session-failed"
+    command = [sys.executable, "-m", "pe_collector", "show", told["code"], "--data", str(data)]
+    command += ["--log", told["observations"][-1]["target"]]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == STORY.encode()
+
+
+def test_a_collector_with_another_ca_gets_nothing(machine, collector, tmp_path):
+    data, address = collector
+    other = tmp_path / "other"
+    init = [sys.executable, "-m", "pe_collector", "init", "--data", str(other)]
+    subprocess.run(init, check=True, capture_output=True)
+    shutil.copyfile(other / "ca.pem", machine.folder / "ca.pem")
+    shutil.copyfile(data / "first.token", machine.folder / "token")
+    flags = (f"/collector:{address}", r"/ca:C:\pe-agent\ca.pem", r"/token-file:C:\pe-agent\token", "/timeout:6")
+    done, _ = report(machine, *flags)
+    assert done.returncode == 30
+
+
+@pytest.mark.parametrize("missing", ["pdh=d", "dbghelp=d", "bcryptprimitives=d", "pdh,dbghelp,powrprof,psapi=d"])
+def test_without_dlls_there_is_still_a_verdict(machine, missing):
+    done, told = report(machine, "/no-send", overrides=missing)
+    assert (done.returncode, told["verdict"]["finding_id"]) == (20, "wds-client-session-failed")
+
+
+def test_without_the_dll_of_grpc_the_report_is_kept(machine):
+    flags = ("/collector:127.0.0.1:1", r"/ca:C:\pe-agent\python311._pth", "/timeout:3")
+    done, told = report(machine, *flags, overrides="dbghelp=d")
+    assert (done.returncode, told["verdict"]["finding_id"]) == (30, "wds-client-session-failed")
+
+
+@pytest.mark.parametrize(("missing", "answer"), [("pdh=d", b"True"), ("pdh,powrprof=d", b"DLL load failed")])
+def test_the_stub_stands_in_for_pdh_and_for_nothing_else(machine, missing, answer):
+    """The stub lies beside psutil's module; `n` alone would let Wine take it from there, `d` does not."""
+    overrides = missing.replace("pdh=d", "pdh=n").replace("pdh,powrprof=d", "pdh=n;powrprof=d")
+    code = "import psutil; print(psutil.virtual_memory().total > 0)"
+    done = machine(r".\python.exe", "-c", code, overrides=overrides)
+    assert answer in done.stdout + done.stderr
+
+
+def test_grpc_is_not_loaded_when_nothing_is_sent(machine):
+    code = "import sys; sys.argv[1:] = ['report', '/no-send', '/quiet']; import runpy\n"
+    code += "try: runpy.run_module('pe_agent', run_name='__main__')\nexcept SystemExit: print('grpc' in sys.modules)"
+    done = machine(r".\python.exe", "-c", code)
+    assert done.stdout.split()[-1] == b"False", done.stderr
+
+
+def test_the_launcher_passes_options_and_exit_code(machine):
+    done = machine("cmd", "/c", r"C:\pe-agent\pe-agent.cmd", "probe", "no-such-probe")
+    assert done.returncode == 2
+    assert b"no probe is called no-such-probe" in done.stderr
+
+
+def test_the_environment_cannot_lead_python_astray(machine):
+    code = "import sys; print([p for p in sys.path if 'elsewhere' in p])"
+    done = machine(r".\python.exe", "-c", code, PYTHONPATH=r"C:\elsewhere", PYTHONHOME=r"C:\elsewhere")
+    assert done.stdout.split() == [b"[]"]
