@@ -18,6 +18,8 @@ from pe_collector.redaction import ReportRedaction
 from pe_collector.refusal import Reason, Refused
 from pe_collector.store import Filed, Opened, Stored, Writer, file_frame
 
+LAST_WORD_S = 5.0
+
 
 class Context(Protocol):
     """The other side of a stream; what is read is octets until the sender has nothing more to say."""
@@ -67,6 +69,10 @@ class Stream:
                 if task.done():
                     task.result()
         finally:
+            self._ended = True
+            self._news.set()
+            # A receipt that is cancelled while gRPC writes it leaves the call without an end: it gets time to be said.
+            await asyncio.wait({answering}, timeout=LAST_WORD_S)
             for task in (taking, answering):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, PeError):
