@@ -17,7 +17,7 @@ CLIENTS = 6
 
 def draw(folder: Path, outcome: Outcome) -> None:
     """Write verdict.svg (a technician's screen) and patterns.svg (what operations see)."""
-    picture(folder / "verdict.svg", "X:\\> pe-agent report", "pe-agent report", outcome.screen)
+    picture(folder / "verdict.svg", "$ pe-agent report", "pe-agent report", outcome.screen)
     picture(folder / "patterns.svg", "$ pe-collector patterns", "pe-collector patterns", outcome.patterns_text)
 
 
