@@ -1,0 +1,90 @@
+"""Commands that answer questions about what is stored."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from pe_agent.errors import UsageError
+
+from pe_collector import output
+from pe_collector.cli_options import DATA, FORMAT, SINCE, reading
+
+
+@click.command()
+@DATA
+@FORMAT
+@SINCE
+def machines(data: Path, form: str, since_s: float) -> None:
+    """Machines, the last seen first; `clashes` counts marks that others carry too."""
+    from pe_collector import reports  # noqa: PLC0415 - protobuf is slow to load
+
+    with reading(data) as connection:
+        rows = reports.machines(connection, since_s)
+    if form == "table":
+        rows = [row | {"last_seen": output.when(row["last_seen"])} for row in rows]
+    click.echo(output.FORMATS[form](rows))
+
+
+@click.command()
+@click.argument("name", metavar="REPORT|CODE|MACHINE")
+@DATA
+@click.option("--format", "form", type=click.Choice(["text", "json", "jsonl"]), default="text")
+@click.option("--log", "log_path", metavar="PATH", help="Write this log's octets to stdout instead.")
+def show(name: str, data: Path, form: str, log_path: str | None) -> None:
+    """A report: verdict, findings, observations, timeline, logs. Of a machine: its latest report."""
+    from pe_collector import page, reports  # noqa: PLC0415 - protobuf is slow to load
+
+    with reading(data) as connection:
+        found = reports.find_reports(connection, name)
+        if log_path is not None:
+            log = reports.log_of(connection, found[0], log_path)
+            sys.stdout.buffer.write(log.octets)
+            problems = (*log.problems, *(() if log.intact else ("its sha256 does not agree, or none came with it",)))
+            for problem in problems:
+                click.echo(output.clean(f"{log.path}: {problem}"), err=True)
+            return
+        document = reports.report_document(connection, found[0])
+    if form == "text":
+        click.echo(page.report_page(document))
+        if len(found) > 1:
+            click.echo(f"\n{len(found) - 1} older: {' '.join(found[1:11])}")
+    else:
+        click.echo(json.dumps(document, indent=2 if form == "json" else None))
+
+
+@click.command()
+@DATA
+@FORMAT
+@SINCE
+def silence(data: Path, form: str, since_s: float) -> None:
+    """Machines that a WDS server saw booting and that never reported: how far each one came."""
+    from pe_collector import server_side  # noqa: PLC0415 - only this command needs it
+
+    with reading(data) as connection:
+        rows = server_side.silent_machines(connection, since_s)
+    if form == "table":
+        rows = [row | {name: output.when(row[name]) for name in ("booted", "last_seen")} for row in rows]
+    click.echo(output.FORMATS[form](rows))
+
+
+@click.command()
+@click.argument("query")
+@DATA
+@FORMAT
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of :NAME (repeat).")
+def sql(query: str, data: Path, form: str, parameters: Sequence[str]) -> None:
+    """Ask the database: one SELECT, at most 1 s and 1,000 rows. See the views `reports` and `boots`."""
+    from pe_collector.query import ask  # noqa: PLC0415 - only this command needs it
+
+    pairs = [parameter.partition("=") for parameter in parameters]
+    if any(not (name and equals) for name, equals, _ in pairs):
+        raise UsageError("--param: NAME=VALUE is needed")
+    with reading(data) as connection:
+        answer = ask(connection, query, {name: value for name, _, value in pairs})
+    click.echo(output.FORMATS[form]([dict(zip(answer.columns, row, strict=True)) for row in answer.rows]))
+    if answer.cut:
+        click.echo(f"only the first {len(answer.rows)} rows are shown", err=True)

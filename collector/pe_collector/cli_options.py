@@ -1,0 +1,66 @@
+"""Options and connections that the commands share."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pe_collector import output
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class Since(click.ParamType[float]):
+    """A span of time that ends now, for example 2h."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Unix seconds that lie `2h` back."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d{1,9})([smhdw])", value)
+        if match is None:
+            self.fail(f"{value!r}: a number and s, m, h, d or w are needed, for example 2h", param, ctx)
+        return time.time() - int(match[1]) * _SECONDS[match[2]]
+
+
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="pe-data",
+    envvar="PE_COLLECTOR_DATA",
+    show_default=True,
+    help="The collector's folder (PE_COLLECTOR_DATA).",
+)
+FORMAT = click.option("--format", "form", type=click.Choice(sorted(output.FORMATS)), default="table")
+SINCE = click.option("--since", "since_s", type=Since(), default=0.0, metavar="2h", help="Only what came since.")
+
+
+@contextmanager
+def reading(data: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, closed afterwards."""
+    from pe_collector.store import database  # noqa: PLC0415 - protobuf comes with the package
+
+    with closing(database.open_reader(data / database.FILE_NAME)) as connection:
+        yield connection
+
+
+@contextmanager
+def writing(data: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that commits durably, closed afterwards; the collector must exist."""
+    from pe_collector.store import database  # noqa: PLC0415
+
+    with reading(data):
+        pass
+    with closing(database.open_writer(data / database.FILE_NAME)) as connection:
+        yield connection
