@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import rivals
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 ACCEPT = CASES[0]
 _HEALTHY_RUNS = 5
 _EXACT = "exact"
+_OURS = {"pe-agent wds-rpc": "wds-rpc", "pe-agent pxe": "pxe"}
 
 Judge = Callable[[Network, Sequence[Case], int], dict[str, Answer]]
 Right = Callable[[Answer, Case], bool]
@@ -90,6 +92,13 @@ def agent_alone(network: Network, probe: str) -> tuple[float, float]:
     return float(row["facts"]["rtt_s"]), float(row["elapsed_s"])
 
 
+def agent_again(network: Network, probe: str) -> float:
+    """Seconds to the first answer in a process that has asked before, as a resident exporter has; the best run."""
+    address = address_of(ACCEPT, 4)
+    rows = [network.ask("client", [address, "--again"], probe)[0] for _ in range(_HEALTHY_RUNS)]
+    return min(float(row["facts"]["rtt_s"]) for row in rows)
+
+
 def nmap_alone(network: Network, scan: str) -> tuple[float, float]:
     """The healthy path alone; nmap tells one time only."""
     seconds = rivals.nmap_seconds(network, scan, ACCEPT)
@@ -115,7 +124,10 @@ def scores(network: Network) -> list[Score]:
     found = []
     for trial, name, judge, is_right, alone in plan:
         answers, took_s = measure(network, trial, judge)
-        found.append(Score(trial, name, answers, took_s, fastest(alone), is_right))
+        healthy = fastest(alone)
+        if name in _OURS:
+            healthy = replace(healthy, again_s=agent_again(network, _OURS[name]))
+        found.append(Score(trial, name, answers, took_s, healthy, is_right))
     return found
 
 

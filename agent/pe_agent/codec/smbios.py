@@ -1,6 +1,6 @@
-"""The marks of a machine from its SMBIOS table.
+"""The marks of a machine and what its processors can do, from its SMBIOS table.
 
-Source: DMTF DSP0134 (System Management BIOS Reference Specification) 6.1.2, 7.2; GetSystemFirmwareTable('RSMB').
+Source: DMTF DSP0134 (System Management BIOS Reference Specification) 6.1.2, 7.2, 7.5; GetSystemFirmwareTable('RSMB').
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 from pe_agent.errors import DecodeError
 
-_SYSTEM_INFORMATION, _END_OF_TABLE = 1, 127
+_SYSTEM_INFORMATION, _PROCESSOR, _END_OF_TABLE = 1, 4, 127
 # RawSMBIOSData: calling method, major, minor, DMI revision, length of the table.
 _RAW_HEADER = struct.Struct("<BBBBI")
 _UUID_AT = 8
+# A word since SMBIOS 2.5; its two lowest bits are "reserved" and "unknown".
+_CHARACTERISTICS_AT, _TOLD, _64_BIT_CAPABLE = 0x26, 0xFFFC, 0x0004
+_CENTRAL_PROCESSOR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,36 @@ def decode_raw(octets: bytes) -> SystemInformation:
     Raises:
         DecodeError: the header is cut, or a structure claims more than there is.
     """
+    version, table = _table(octets)
+    for kind, formatted, strings in _structures(table):
+        if kind == _SYSTEM_INFORMATION:
+            return _system(formatted, strings, swapped=version >= (2, 6))
+    return SystemInformation()
+
+
+def decode_64_bit_capable(octets: bytes) -> bool | None:
+    """Whether some processor can run 64-bit code, whatever runs on it; None where the firmware does not tell.
+
+    Firmware that leaves all characteristics at 0, as that of virtual machines does, tells nothing.
+
+    Raises:
+        DecodeError: as `decode_raw`.
+    """
+    words = [
+        int.from_bytes(formatted[_CHARACTERISTICS_AT : _CHARACTERISTICS_AT + 2], "little")
+        for kind, formatted, _ in _structures(_table(octets)[1])
+        if kind == _PROCESSOR and formatted[5:6] == bytes((_CENTRAL_PROCESSOR,))
+    ]
+    told = [word for word in words if word & _TOLD]
+    return any(word & _64_BIT_CAPABLE for word in told) if told else None
+
+
+def _table(octets: bytes) -> tuple[tuple[int, int], bytes]:
+    """Version of the specification, and the structures."""
     if len(octets) < _RAW_HEADER.size:
         raise DecodeError(f"SMBIOS data of {len(octets)} octets; its header alone has {_RAW_HEADER.size}")
     _, major, minor, _, length = _RAW_HEADER.unpack_from(octets)
-    table = octets[_RAW_HEADER.size : _RAW_HEADER.size + length]
-    for kind, formatted, strings in _structures(table):
-        if kind == _SYSTEM_INFORMATION:
-            return _system(formatted, strings, swapped=(major, minor) >= (2, 6))
-    return SystemInformation()
+    return (major, minor), octets[_RAW_HEADER.size : _RAW_HEADER.size + length]
 
 
 def _structures(table: bytes) -> Iterator[tuple[int, bytes, tuple[str, ...]]]:

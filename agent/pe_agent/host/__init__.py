@@ -51,6 +51,7 @@ class Adapter:
     """A network adapter as the system sees it now.
 
     `reachable_gateways` are those whose link address the system has found out: they answered on the wire.
+    `index` is the system's own number, which stands behind the `%` of a link-local address; 0 is not known.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Adapter:
     dns_servers: tuple[str, ...] = ()
     dns_suffix: str = ""
     reachable_gateways: tuple[str, ...] = ()
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

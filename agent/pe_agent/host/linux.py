@@ -58,6 +58,7 @@ class LinuxHost:
                 gateways=tuple(gateway for index, gateway in gateways if index == link.index),
                 lease=self._lease(link.name),
                 received_frames=link.received_frames,
+                index=link.index,
                 dns_servers=servers,
                 dns_suffix=suffix,
                 reachable_gateways=tuple(

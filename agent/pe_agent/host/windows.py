@@ -9,17 +9,16 @@ import ctypes
 import os
 import string
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from pe_agent import log_places, volumes
+from pe_agent import volumes
 from pe_agent.codec import smbios
 from pe_agent.errors import DecodeError
-from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, win_network
+from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, processor, win_network
 from pe_agent.host import win_registry as registry
 from pe_agent.host.win_structures import (
     AdapterAddresses,
@@ -99,7 +98,7 @@ class WindowsHost:
         firmware_type = self._firmware_type()
         secure = registry.number(registry.SECURE_BOOT, "UEFISecureBootEnabled")
         return Architecture(
-            cpu=_cpu(image),
+            cpu=processor.behind(image, os.environ.get("PROCESSOR_ARCHITEW6432", ""), _smbios_octets()),
             firmware=image if firmware_type == "uefi" else "",
             firmware_type=firmware_type,
             image=image,
@@ -122,6 +121,8 @@ class WindowsHost:
 
     def log_candidates(self) -> Iterable[tuple[str, Path]]:
         """Logs on the system drive, then on every fixed disk."""
+        from pe_agent import log_places  # noqa: PLC0415 - the first probe does not wait for it to load
+
         for drive in self._drives():
             for path in log_places.table().find(drive):
                 yield str(path), path
@@ -130,6 +131,8 @@ class WindowsHost:
         """Marked volumes, as X: is lost with the boot; beside the agent (X:\\pe-agent\\spool); the temporary folder."""
         yield from (root / volumes.FOLDER for root in volumes.marked_volumes())
         yield Path(sys.executable).parent / "spool"
+        import tempfile  # noqa: PLC0415 - the first probe does not wait for it to load
+
         yield Path(tempfile.gettempdir()) / "pe-agent" / "spool"
 
     def _drives(self) -> Iterator[Path]:
@@ -157,6 +160,7 @@ class WindowsHost:
             received_frames=win_network.received_frames(row.luid),
             dns_servers=tuple(ip for entry in _linked(row.first_dns_server) if (ip := _ip(entry.address))),
             dns_suffix=row.dns_suffix or "",
+            index=row.ipv6_if_index,
         )
 
     def _address(self, ip: str, made: dict[str, UnicastAddressRow]) -> Address:
@@ -266,9 +270,3 @@ def _smbios_octets() -> bytes:
 def _process(image: str) -> str:
     """The machine type this Python was built for."""
     return image if ctypes.sizeof(ctypes.c_void_p) == 8 else "x86"
-
-
-def _cpu(image: str) -> str:
-    """What the processor can run. Not verified: an x86 image on an x64 processor says so by PROCESSOR_ARCHITEW6432."""
-    wide = os.environ.get("PROCESSOR_ARCHITEW6432", "")
-    return {"AMD64": "x64", "ARM64": "arm64"}.get(wide.upper(), image)

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from pe_agent.probes import (
-    adapters,
-    address,
-    architecture,
-    boot_record,
-    dhcp,
-    dns,
-    endpoint_mapper,
-    netbios,
-    path_mtu,
-    path_trace,
-    pxe,
-    smb,
-    sntp,
-    switch_port,
-    target,
-    tftp,
-    wds_rpc,
-    wpeinit,
-)
-from pe_agent.probes.contract import Phase, Probe
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from pe_agent.probes.contract import Context, Phase, Probe, ProbeResult
+
+
+@dataclass(frozen=True, slots=True)
+class _In:
+    """A function of a module here, loaded when it is asked: the first probe does not wait for the others to load."""
+
+    module: str
+    function: str = "run"
+
+    def load(self) -> Any:
+        return getattr(import_module(f"{__name__}.{self.module}"), self.function)
+
+    def __call__(self, context: Context) -> ProbeResult:
+        answers: ProbeResult = self.load()(context)
+        return answers
+
 
 PROBES: tuple[Probe, ...] = (
     Probe(
         "address",
         "When did each adapter get link and a usable address?",
-        address.run,
+        _In("address"),
         Phase.MACHINE,
         deadline_s=3.0,
         needs_target=False,
@@ -37,7 +37,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "architecture",
         "Do processor, firmware and boot image fit each other?",
-        architecture.run,
+        _In("architecture"),
         Phase.MACHINE,
         deadline_s=2.0,
         needs_target=False,
@@ -45,7 +45,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "wpeinit",
         "What did Windows PE do about the network before the agent started?",
-        wpeinit.run,
+        _In("wpeinit"),
         Phase.MACHINE,
         deadline_s=3.0,
         needs_target=False,
@@ -53,7 +53,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "target",
         "Which server should deploy this machine, and who says so?",
-        target.run,
+        _In("target"),
         Phase.TARGET,
         deadline_s=6.0,
         needs_target=False,
@@ -61,50 +61,58 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "endpoint-mapper",
         "Does TCP 135 answer, and which port does it name for WDS?",
-        endpoint_mapper.run,
+        _In("endpoint_mapper"),
         Phase.PATHS,
         deadline_s=7.0,
     ),
     Probe(
         "wds-rpc",
         "Does the WDS RPC interface answer on TCP 5040?",
-        wds_rpc.run,
+        _In("wds_rpc"),
         Phase.PATHS,
         deadline_s=10.0,
     ),
     Probe(
         "wds-rpc",
         "Does it answer on the port the endpoint mapper names?",
-        wds_rpc.run_named_port,
+        _In("wds_rpc", "run_named_port"),
         Phase.FOLLOW_UP,
         deadline_s=10.0,
     ),
     Probe(
         "path-trace",
         "Which router is the last to pass on a blocked port?",
-        path_trace.run,
+        _In("path_trace"),
         Phase.FOLLOW_UP,
         deadline_s=4.0,
     ),
     Probe(
         "dhcp",
         "Which DHCP servers answer here, and do they tell firmware the right things?",
-        dhcp.run,
+        _In("dhcp"),
         Phase.PATHS,
         deadline_s=6.0,
         needs_target=False,
     ),
     Probe(
+        "dhcpv6",
+        "Which DHCPv6 servers answer here, and which boot program do they name?",
+        _In("dhcpv6"),
+        Phase.PATHS,
+        deadline_s=5.0,
+        needs_target=False,
+    ),
+    Probe(
         "pxe",
         "Does the boot server answer on UDP 4011?",
-        pxe.run,
+        _In("pxe"),
         Phase.PATHS,
         deadline_s=6.0,
     ),
     Probe(
         "pxe",
         "Does every DHCP server that calls itself a boot server answer on UDP 4011?",
-        pxe.run_offering,
+        _In("pxe", "run_offering"),
         Phase.FOLLOW_UP,
         deadline_s=6.0,
         needs_target=False,
@@ -112,21 +120,21 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "tftp",
         "Does the boot file come by TFTP, and can this machine run it?",
-        tftp.run,
+        _In("tftp"),
         Phase.PATHS,
         deadline_s=6.0,
     ),
     Probe(
         "tftp",
         "Does the boot file come that DHCP or the boot server name?",
-        tftp.run_named_later,
+        _In("tftp", "run_named_later"),
         Phase.FOLLOW_UP,
         deadline_s=6.0,
     ),
     Probe(
         "adapters",
         "Is there a network card without a driver?",
-        adapters.run,
+        _In("adapters"),
         Phase.MACHINE,
         deadline_s=2.0,
         needs_target=False,
@@ -134,7 +142,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "boot-record",
         "What did the firmware hear when it booted over the network?",
-        boot_record.run,
+        _In("boot_record"),
         Phase.MACHINE,
         deadline_s=2.0,
         needs_target=False,
@@ -142,14 +150,14 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "smb",
         "Does SMB answer on TCP 445, and what time is it on the server?",
-        smb.run,
+        _In("smb"),
         Phase.PATHS,
         deadline_s=7.0,
     ),
     Probe(
         "dns",
         "Does the server's name lead where the server is?",
-        dns.run,
+        _In("dns"),
         Phase.PATHS,
         deadline_s=7.0,
         needs_target=False,
@@ -157,7 +165,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "sntp",
         "How far is this machine's clock from the others?",
-        sntp.run,
+        _In("sntp"),
         Phase.PATHS,
         deadline_s=7.0,
         needs_target=False,
@@ -165,28 +173,28 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "netbios",
         "What do the old NetBIOS ports say (for information)?",
-        netbios.run,
+        _In("netbios"),
         Phase.PATHS,
         deadline_s=3.0,
     ),
     Probe(
         "path-mtu",
         "Do full-sized packets reach the server?",
-        path_mtu.run,
-        Phase.PATHS,
+        _In("path_mtu"),
+        Phase.FOLLOW_UP,
         deadline_s=6.0,
     ),
     Probe(
         "path-mtu",
         "Did another probe lose large packets only?",
-        path_mtu.run_hints,
+        _In("path_mtu", "run_hints"),
         Phase.FOLLOW_UP,
         deadline_s=1.0,
     ),
     Probe(
         "switch-port",
         "Do counters and timeline speak of spanning tree, 802.1X or a wrong VLAN?",
-        switch_port.run,
+        _In("switch_port"),
         Phase.FOLLOW_UP,
         deadline_s=6.0,
         needs_target=False,

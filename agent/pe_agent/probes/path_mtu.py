@@ -1,7 +1,8 @@
 """Do full-sized packets reach the server and come back, and if not, where is the narrow link?
 
-Up: a packet that must not be fragmented, as large as Ethernet carries, beside a small one. A router that says "too big"
-names itself and the size; one that keeps silent makes a hole, seen as a large packet lost where small ones arrive.
+Up: what the RPC connection carried proves it. Where that says nothing, a packet that must not be fragmented, as large
+as Ethernet carries, beside a small one. A router that says "too big" names itself and the size; one that keeps silent
+makes a hole, seen as a large packet lost where small ones arrive.
 Down: what other probes met when the server sent them much (TFTP blocks, RPC answers).
 """
 
@@ -12,9 +13,9 @@ from collections.abc import Iterator
 
 from pe_agent.model import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
-from pe_agent.transport.mtu import ETHERNET_MTU, SMALL_PACKET, Fate, Sent, can_measure, send_packet
+from pe_agent.transport.mtu import DIRECTION, ETHERNET_MTU, NARROW_PACKETS, SMALL_PACKET, Fate, Sent, send_packet
 from pe_agent.transport.passes import Answer
-from pe_agent.transport.path import Deadline, PathFailure
+from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 
 PROBE = "path-mtu"
 # One that says nothing at all must not hold up a healthy machine; on a line slower than this the answer is not known.
@@ -29,9 +30,13 @@ _DIRECTIONS = {"tftp": "down", "wds-rpc": "up"}
 def run(context: Context) -> Iterator[Observation]:
     """One observation for each address of the target, one after the other: their routers count ICMP together."""
     addresses = context.target.addresses if context.target else ()
+    carried = _carried_by_rpc(context)
     for address in addresses:
         started_at_s = context.clock_s()
-        answer = _measured(address, Deadline(context.clock_s, context.deadline_at_s))
+        if address in carried:
+            answer = Answer(Outcome.OK, Reason.ANSWERED, carried[address])
+        else:
+            answer = _measured(address, Deadline(context.clock_s, context.deadline_at_s))
         elapsed_s = context.clock_s() - started_at_s
         facts = {"server": address, **answer.facts}
         yield Observation(PROBE, address, answer.outcome, answer.reason, started_at_s, elapsed_s, facts)
@@ -49,9 +54,23 @@ def run_hints(context: Context) -> Iterator[Observation]:
         yield Observation(PROBE, earlier.target, Outcome.WARNING, Reason.LARGE_DATA_LOST, at_s, 0.0, facts)
 
 
+def _carried_by_rpc(context: Context) -> dict[str, dict[str, FactValue]]:
+    """Addresses whose WDS port answered a call that went up in packets as large as Ethernet carries.
+
+    This is proof that costs no packet, and none of the few ICMP errors that a server sends in a second.
+    """
+    found: dict[str, dict[str, FactValue]] = {}
+    for earlier in context.earlier:
+        endpoint = Endpoint.parse(earlier.target)
+        octets = earlier.facts.get("packet_bytes")
+        if earlier.probe != "wds-rpc" or earlier.reason is not Reason.ANSWERED or endpoint is None:
+            continue
+        if isinstance(octets, int) and octets >= ETHERNET_MTU and "large_undecided" not in earlier.facts:
+            found[endpoint.address] = {"direction": "up", "mtu_bytes": ETHERNET_MTU, "seen_by": earlier.probe}
+    return found
+
+
 def _measured(address: str, deadline: Deadline) -> Answer:
-    if not can_measure():
-        return Answer(Outcome.SKIPPED, Reason.NOT_SUPPORTED, {})
     try:
         return _measure(address, deadline)
     except PathFailure as failure:
@@ -64,11 +83,11 @@ def _measure(address: str, deadline: Deadline) -> Answer:
     Raises:
         PathFailure: somebody refuses small packets too.
     """
-    facts: dict[str, FactValue] = {"direction": "up", "large_bytes": ETHERNET_MTU, "small_bytes": SMALL_PACKET}
+    facts: dict[str, FactValue] = {"direction": DIRECTION, "large_bytes": ETHERNET_MTU, "small_bytes": SMALL_PACKET}
     for _ in range(_SURE_AFTER):
         large = send_packet(address, ETHERNET_MTU, deadline.within(_ANSWER_S))
         if large.fate is not Fate.LOST:
-            return _judged(large, facts)
+            return _judged(large, facts | _passing_size(address, large, deadline))
         if send_packet(address, SMALL_PACKET, deadline.within(_ANSWER_S)).fate is not Fate.ARRIVED:
             return Answer(Outcome.SKIPPED, Reason.NOT_KNOWN, facts)
         if deadline.left_s() <= _PAUSE_S:
@@ -81,5 +100,20 @@ def _judged(large: Sent, facts: dict[str, FactValue]) -> Answer:
     if large.fate is Fate.ARRIVED:
         return Answer(Outcome.OK, Reason.ANSWERED, facts | {"mtu_bytes": ETHERNET_MTU})
     told = large.icmp.facts("") if large.icmp else {"local": True}
-    size = {"mtu_bytes": large.icmp.mtu} if large.icmp and large.icmp.mtu else {}
-    return Answer(Outcome.WARNING, Reason.MTU_TOO_SMALL, facts | told | size)
+    return Answer(Outcome.WARNING, Reason.MTU_TOO_SMALL, facts | told)
+
+
+def _passing_size(address: str, large: Sent, deadline: Deadline) -> dict[str, FactValue]:
+    """`mtu_bytes` of the narrow link as its router tells it, else the largest usual size that passes.
+
+    Raises:
+        PathFailure: as `send_packet`.
+    """
+    if large.fate is Fate.ARRIVED:
+        return {}
+    if large.icmp and large.icmp.mtu:
+        return {"mtu_bytes": large.icmp.mtu}
+    for octets in NARROW_PACKETS:
+        if send_packet(address, octets, deadline.within(_ANSWER_S)).fate is Fate.ARRIVED:
+            return {"mtu_bytes": octets}
+    return {}

@@ -57,7 +57,7 @@ def run_offering(context: Context) -> Iterator[Observation]:
 def asking_clients(host: Host) -> tuple[pxe.Client, ...]:
     """The machine as a PXE client, once for each adapter that has link and a usable IPv4 address."""
     architecture = asked_architecture(host)
-    mark = _machine_uuid(host)
+    mark = machine_uuid(host)
     pairs = [(adapter, _usable_address(adapter)) for adapter in host.adapters() if adapter.link_up]
     return tuple(pxe.Client(adapter.mac, ip, mark, architecture) for adapter, ip in pairs if adapter.mac and ip)
 
@@ -144,7 +144,7 @@ def _usable_address(adapter: Adapter) -> str:
     return next((ip for ip in usable if not ipaddress.ip_address(ip).is_link_local), "")
 
 
-def _machine_uuid(host: Host) -> bytes:
+def machine_uuid(host: Host) -> bytes:
     """The SMBIOS UUID as PXE firmware sends it, its first three fields little-endian; none when not known."""
     try:
         return uuid.UUID(host.identity().smbios_uuid).bytes_le

@@ -21,6 +21,7 @@ HANDSHAKE_S = 2.4
 _TCP_SYNCNT, _TCP_NOSYNRETRIES = 7, 9
 _WSAEACCES = 10013
 _TCP_INFO_OCTETS = 104
+_TIME_STAMPS = 1
 _UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 _REASONS = {
     errno.ECONNREFUSED: Reason.REFUSED,
@@ -90,14 +91,13 @@ class Connection:
                 return octets
 
     def facts(self) -> dict[str, FactValue]:
-        """What was measured so far; `retransmits` only where the system counts them."""
+        """What was measured so far; `retransmits` and `packet_bytes` only where the system counts them."""
         facts: dict[str, FactValue] = {
             "port": self.endpoint.port,
             "rtt_s": round(self.rtt_s, 6),
             "bytes_received": self.received_octets,
         }
-        count = _retransmits(self._socket)
-        return facts if count is None else facts | {"retransmits": count}
+        return facts | _counted(self._socket)
 
     def failure(self, reason: Reason, facts: dict[str, FactValue] | None = None) -> PathFailure:
         """A failure that carries what this connection measured."""
@@ -215,19 +215,22 @@ def _own_address(sock: socket.socket) -> str:
 
 
 def _sockaddr(endpoint: Endpoint) -> tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]:
-    flags = socket.AI_NUMERICHOST
-    family, _, _, _, address = socket.getaddrinfo(
-        endpoint.address, endpoint.port, type=socket.SOCK_STREAM, flags=flags
-    )[0]
+    # Octets, because Python loads its tables of international names for text: 2 ms and more of the first handshake.
+    host, flags = endpoint.address.encode(), socket.AI_NUMERICHOST
+    family, _, _, _, address = socket.getaddrinfo(host, endpoint.port, type=socket.SOCK_STREAM, flags=flags)[0]
     return family, address  # type: ignore[return-value]  # the stub's third form is for a Python without IPv6
 
 
-def _retransmits(sock: socket.socket) -> int | None:
-    """tcpi_total_retrans of Linux's `struct tcp_info`; None elsewhere."""
+def _counted(sock: socket.socket) -> dict[str, FactValue]:
+    """Of Linux's `struct tcp_info`: tcpi_total_retrans, and the largest packet sent, in octets; nothing elsewhere."""
     if sys.platform == "win32":
-        return None
+        return {}
     try:
         octets = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_OCTETS)
     except OSError:
-        return None
-    return int(struct.unpack_from("=I", octets, 100)[0]) if len(octets) >= _TCP_INFO_OCTETS else None
+        return {}
+    if len(octets) < _TCP_INFO_OCTETS:
+        return {}
+    segment_octets, retransmits = (int(struct.unpack_from("=I", octets, at)[0]) for at in (16, 100))
+    headers = (60 if sock.family == socket.AF_INET6 else 40) + (12 if octets[5] & _TIME_STAMPS else 0)
+    return {"retransmits": retransmits, "packet_bytes": segment_octets + headers}

@@ -29,7 +29,7 @@ _IPV6_FAMILIES = {10, 23}
 _CANNOT_V4 = {(3, 0), (3, 1), (3, 5), (3, 6), (3, 7), (3, 8), (3, 11), (3, 12), (11, 0)}
 _CANNOT_V6 = {(1, 0), (1, 2), (1, 3), (3, 0)}
 _TIME_EXCEEDED = {4: 11, 6: 3}
-_TOO_BIG = {4: (3, 4), 6: (2, 0)}
+TOO_BIG = {4: (3, 4), 6: (2, 0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Icmp:
     @property
     def too_big(self) -> bool:
         """The packet was too large for the next link of the sender (RFC 1191, RFC 4443 3.2)."""
-        return (self.type, self.code) == _TOO_BIG[self.version]
+        return (self.type, self.code) == TOO_BIG[self.version]
 
     @property
     def reason(self) -> Reason:

@@ -1,7 +1,8 @@
-"""How large may a packet to a host be? Datagrams that must not be fragmented, and what routers say about them.
+"""How large may a packet to a host be? Packets that must not be fragmented, and what routers say about them.
 
-They go to the first port of traceroute, where nobody listens: the host itself says so (ICMP port unreachable), which
-proves that the datagram arrived. On Linux only. # Not verified on Windows: UDP there tells no ICMP details.
+On Linux datagrams to the first port of traceroute, where nobody listens: the host itself says so (ICMP port
+unreachable), which proves that the datagram arrived. On Windows, where UDP tells no ICMP details, ICMP echoes: they
+come back as large as they went, so they measure both directions at once. # Not verified on Windows.
 """
 
 from __future__ import annotations
@@ -16,12 +17,20 @@ from enum import Enum
 
 from pe_agent.model import Reason
 from pe_agent.transport.connect import wait_ready
-from pe_agent.transport.icmp import Icmp, ask_for_icmp, read_icmp
+from pe_agent.transport.echo import Echoed, Status
+from pe_agent.transport.icmp import TOO_BIG, Icmp, ask_for_icmp, read_icmp
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
+
+if sys.platform == "win32":
+    from pe_agent.transport.echo import echo
 
 PORT = 33434
 ETHERNET_MTU = 1500
 SMALL_PACKET = 256
+# What tunnels leave of Ethernet: PPPoE, GRE, IPsec and the like, the least of IPv6, the least of IPv4 hosts.
+NARROW_PACKETS = (1492, 1476, 1460, 1400, 1280, 576)
+DIRECTION = "both" if sys.platform == "win32" else "up"
+# IP and UDP; an ICMP echo has a header as long as UDP's.
 _HEADERS = {4: 28, 6: 48}
 # <linux/in.h>, <linux/in6.h>: the level, IP_MTU_DISCOVER, IP_MTU. PROBE sets DF and ignores what is remembered.
 _DISCOVER = {4: (0, 10), 6: (41, 23)}
@@ -45,9 +54,22 @@ class Sent:
     icmp: Icmp | None = None
 
 
-def can_measure() -> bool:
-    """Whether this system tells what routers say about datagrams."""
-    return sys.platform == "linux"
+def judge_echo(echoed: Echoed) -> Sent:
+    """What became of an ICMP echo.
+
+    Raises:
+        PathFailure: unreachable (fact `echo_status`, an IP_STATUS of Windows): it ended for a reason other than size.
+    """
+    if echoed.status == Status.SUCCESS:
+        return Sent(Fate.ARRIVED)
+    if echoed.status == Status.TIMED_OUT:
+        return Sent(Fate.LOST)
+    if echoed.status != Status.PACKET_TOO_BIG:
+        raise PathFailure(Reason.UNREACHABLE, {"echo_status": int(echoed.status)})
+    if not echoed.sender:
+        return Sent(Fate.TOO_BIG_HERE)
+    kind, code = TOO_BIG[6 if ":" in echoed.sender else 4]
+    return Sent(Fate.TOO_BIG, Icmp(kind, code, echoed.sender))
 
 
 def send_packet(address: str, packet_octets: int, deadline: Deadline) -> Sent:
@@ -56,6 +78,16 @@ def send_packet(address: str, packet_octets: int, deadline: Deadline) -> Sent:
     Raises:
         PathFailure: no-route, no-address, or an ICMP error that has nothing to do with size.
     """
+    if sys.platform == "win32":
+        payload = bytes(packet_octets - _HEADERS[6 if ":" in address else 4])
+        try:
+            return judge_echo(echo(address, payload, deadline.left_s()))
+        except OSError as exc:
+            raise PathFailure(Reason.NO_ADDRESS, {"errno": exc.errno or 0}) from exc
+    return _send_datagram(address, packet_octets, deadline)
+
+
+def _send_datagram(address: str, packet_octets: int, deadline: Deadline) -> Sent:
     version = 6 if ":" in address else 4
     payload = bytes(packet_octets - _HEADERS[version])
     with _socket(version) as sock:

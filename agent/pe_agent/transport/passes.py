@@ -22,7 +22,9 @@ _LEAST_S = 0.5
 _WORTH_A_SECOND_PASS = {Reason.FILTERED, Reason.SILENT, Reason.TRUNCATED}
 _SPOKEN_BY_ICMP = {Reason.REJECTED, Reason.UNREACHABLE}
 _MOST_AT_ONCE = 64
-_TURNS = Turns()
+# What only an open connection, which is TCP, measures of a peer that then says nothing.
+_CONNECTED = "rtt_s"
+_TURNS, _UDP_TURNS = Turns(), Turns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,11 @@ def ask(endpoint: Endpoint, talk: Talk, deadline: Deadline) -> Answer:
         _TURNS.rejected(endpoint.address, deadline.clock_s())
     if answer.reason not in _WORTH_A_SECOND_PASS or deadline.left_s() <= _LEAST_S:
         return answer
+    now_s, latest_s = deadline.clock_s(), deadline.at_s - _LEAST_S
     if answer.reason is Reason.FILTERED:
-        now_s = deadline.clock_s()
-        time.sleep(_TURNS.take(endpoint.address, now_s, deadline.at_s - _LEAST_S) - now_s)
+        time.sleep(_TURNS.take(endpoint.address, now_s, latest_s) - now_s)
+    elif answer.reason is Reason.SILENT and _CONNECTED not in answer.facts:
+        time.sleep(_UDP_TURNS.take_in_line(endpoint.address, now_s, latest_s) - now_s)
     return _attempt(endpoint, talk, deadline.within(SECOND_PASS_S), 2)
 
 

@@ -3,6 +3,7 @@
 A router that rejects says so only now and then: Linux answers six packets at once and then one a second, Cisco one in
 half a second. Once somebody on the way to an address has rejected one of its ports, silence on another may be a
 rejection that was not spoken, and the next questions go one by one. Where nobody rejects, nothing has to wait.
+A closed UDP port is told by ICMP alone, so silent ones go one by one in any case.
 """
 
 from __future__ import annotations
@@ -31,5 +32,12 @@ class Turns:
             if next_at_s is None:
                 return now_s
             at_s = max(now_s, min(max(next_at_s, now_s + APART_S), latest_s))
+            self._next_at_s[address] = at_s + APART_S
+            return at_s
+
+    def take_in_line(self, address: str, now_s: float, latest_s: float) -> float:
+        """When to ask again where every answer is an ICMP error that may be rationed: the first at once."""
+        with self._lock:
+            at_s = max(now_s, min(self._next_at_s.get(address, now_s), latest_s))
             self._next_at_s[address] = at_s + APART_S
             return at_s

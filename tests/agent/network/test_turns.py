@@ -36,3 +36,11 @@ def test_a_turn_is_never_in_the_past():
     turns = Turns()
     turns.rejected(SERVER, 0.0)
     assert turns.take(SERVER, 5.0, 4.0) == 5.0
+
+
+def test_ports_that_only_icmp_can_refuse_go_one_by_one_and_the_first_at_once():
+    turns = Turns()
+    times = [turns.take_in_line(SERVER, 1.5, 100.0) for _ in range(3)]
+    assert times[0] == 1.5
+    assert all(later - earlier >= APART_S - 1e-9 for earlier, later in itertools.pairwise(times))
+    assert turns.take_in_line(OTHER, 1.5, 100.0) == 1.5
