@@ -42,6 +42,7 @@ _DNS_ANSWER = bytes.fromhex(
     "0001 8180 0001 0001 0000 0000 05 7764733031 00 0001 0001 c00c 0001 0001 0000003c 0004 0a0a0914"
 )
 _DHCP_REPLY = bytes.fromhex("0201 0600").ljust(236, b"\0") + bytes.fromhex("63825363 350102 3604 0a0a090a 3401 03 ff")
+_DHCPV6_REPLY = bytes.fromhex("07a1b2c3 0002 0004 00010203 003b 0003 746674 003c 0003 000161")
 _NODE_STATUS = bytes.fromhex("0001 8400 0000 0001 0000 0000 20") + b"CK" + b"A" * 30 + bytes.fromhex("00 0021 0001")
 _RPC_ACK = bytes.fromhex("05000c03 10000000 3c000000 01000000 b810b810 01000000 0500 3133350000 00 01000000")
 _SMB_REPLY = bytes.fromhex("000000 80 fe534d42 4000").ljust(132, b"\0")
@@ -55,6 +56,7 @@ _LOGS = {
     "wds-trace": b"[5464] 09:26:14: [RPC] x\n",
     "wds-events-xml": b"<Event><System><EventID>4100</EventID></System><Data Name='a'>b</Data></Event>",
     "wds-events-rows": b'Information,3/2/2026 8:15:55 AM,WDS,4100,None,"x"\n',
+    "wds-events-csv": b'"Message","Id","TimeCreated"\n"a\nb","4102","3/2/2026 8:15:55 AM"\n',
     "wds-events-list": b"TimeCreated : 3/2/2026 8:15:55 AM\nId : 4102\nMessage : x\n",
     "dhcp-audit": b"10,03/02/26,08:15:30,Assign,10.10.1.23,PC-1,525400123456,\n",
     "dhcp-syslog": b"Mar  2 08:15:30 srv dhcpd[812]: DHCPDISCOVER from 52:54:00:12:34:56 via eth0\n",
@@ -66,6 +68,8 @@ TARGETS: tuple[Target, ...] = (
     *(Target("formats", "read_fields", (name,), log, "readers") for name, log in _LOGS.items()),
     Target("dhcp", "decode_message", seed=_DHCP_REPLY),
     Target("dhcp", "decode_options", seed=_DHCP_REPLY[240:]),
+    Target("dhcpv6", "decode_message", seed=_DHCPV6_REPLY),
+    Target("dhcpv6", "decode_parameters", seed=b"\0\1a\0\2bc"),
     Target("dns", "decode_answer", (1,), _DNS_ANSWER),
     Target("epm", "decode_tower", seed=_TOWER),
     Target("epm", "decode_map_request"),
@@ -79,6 +83,7 @@ TARGETS: tuple[Target, ...] = (
     Target("smb2", "decode_negotiate", seed=_SMB_REPLY[4:]),
     Target("smb2", "message_octets", seed=_SMB_REPLY),
     Target("smbios", "decode_raw", seed=bytes.fromhex("00030100 20000000 011b 0100 0102 0304")),
+    Target("smbios", "decode_64_bit_capable", seed=bytes.fromhex("00030100 2a000000 0428 0400 0103").ljust(52, b"\4")),
     Target("sntp", "decode_answer", (1.0, 2.0), bytes.fromhex("24020000").ljust(48, b"\x01")),
     Target("tftp", "decode", seed=b"\0\6tsize\0001000000\0blksize\0001456\0"),
 )

@@ -29,7 +29,7 @@ _DHCPCD = (
     "--nodelay",
     "--noarp",
     "--waitip=4",
-    "--timeout=20",
+    "--timeout=60",
     "--clientid=",
     "--script=/bin/true",
     "--option=routers,tftp_server_name,bootfile_name,domain_name",
@@ -87,7 +87,7 @@ class Boot:
         """From the adapter's link to Setup's first talk with the WDS server.
 
         Raises:
-            LabError: no lease within 20 s.
+            LabError: no lease within a minute.
         """
         self._power_on()
         self.place.must("ip", "link", "set", "dev", "eth0", "up")

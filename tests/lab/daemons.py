@@ -129,7 +129,7 @@ def start_wds(place: Place, folder: Path) -> None:
         wait_for_port(place, transport, port)
 
 
-def wait_for_port(place: Place, transport: str, port: int, within_s: float = 20.0) -> None:
+def wait_for_port(place: Place, transport: str, port: int, within_s: float = 90.0) -> None:
     """Return when something in this place listens.
 
     Raises:

@@ -39,6 +39,7 @@ pid-file=
 user=root
 log-queries
 log-facility=-
+{records}
 """
 _CHRONY = """
 local stratum 3
@@ -55,10 +56,13 @@ def missing(*programs: str) -> str:
     return f"needs {', '.join(absent)}" if absent else ""
 
 
-def start_name_server(place: Place, folder: Path, address: str) -> None:
-    """A dnsmasq that knows lab.test and refuses everything else: it has nobody to ask."""
+def start_name_server(place: Place, folder: Path, address: str, *records: str) -> None:
+    """A dnsmasq that knows lab.test and `NAME,ADDRESS` records, and refuses the rest: it has nobody to ask."""
     config = folder / "dns.conf"
-    config.write_text(_DNSMASQ.format(address=address), encoding="ascii")
+    config.write_text(
+        _DNSMASQ.format(address=address, records="\n".join(f"host-record={record}" for record in records)),
+        encoding="ascii",
+    )
     place.start("dns", ("dnsmasq", "--keep-in-foreground", f"--conf-file={config}"))
     place.must(
         "bash", "-c", f"for i in $(seq 100); do exec 3<>/dev/tcp/{address}/53 && exit 0; sleep .05; done; exit 1"

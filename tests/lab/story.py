@@ -99,7 +99,7 @@ class Collector:
             raise StoryError(f"pe-collector {' '.join(words)}: exit {done.returncode}: {done.stderr.decode().strip()}")
         return done.stdout
 
-    def _wait(self, within_s: float = 20.0) -> None:
+    def _wait(self, within_s: float = 90.0) -> None:
         until_s = time.monotonic() + within_s
         connect = f"exec 3<>/dev/tcp/{INGEST.replace(':', '/')}"
         while self._place.run("bash", "-c", connect).returncode:

@@ -50,6 +50,12 @@ def observe(lab: Laboratory, *probes: str, patient: bool = False) -> dict[str, R
     return {row["target"].partition(":")[0]: row for row in rows}
 
 
+def of(rows: dict[str, Row], target: str) -> Row:
+    """The row about a target; where there is none, all rows are shown."""
+    assert target in rows, rows
+    return rows[target]
+
+
 def said(row: Row) -> tuple[str, str]:
     return row["outcome"], row["reason"]
 
@@ -120,7 +126,6 @@ def test_a_good_dhcp_server_is_heard_both_ways_and_keeps_its_leases_as_they_were
     assert (row["target"], *said(row)) == (DHCP_SERVER, "ok", "answered")
     assert (facts["boot_server"], facts["boot_file"], facts["via"]) == (WDS_SERVER, BOOT_FILE, "broadcast,unicast")
     assert f"{facts['offered_address']}/24" in address, "with option 61 the server knows the machine again"
-    assert row["elapsed_s"] < 1.5
     assert leases.read_bytes() == before
 
 
@@ -138,9 +143,9 @@ def test_a_rogue_server_is_named_and_the_true_one_is_not_accused(
     rogue.must("ip", "link", "set", "dev", "eth0", "up")
     start_rogue_dhcp(rogue, lab.folder)
     rows = observe(lab, "dhcp", patient=patient)
-    assert said(rows[ROGUE]) == ("warning", "several-servers")
-    assert rows[ROGUE]["facts"]["other_servers"] == DHCP_SERVER
-    assert said(rows[DHCP_SERVER]) == ("ok", "answered")
+    assert said(of(rows, ROGUE)) == ("warning", "several-servers")
+    assert of(rows, ROGUE)["facts"]["other_servers"] == DHCP_SERVER
+    assert said(of(rows, DHCP_SERVER)) == ("ok", "answered")
 
 
 def test_a_missing_relay_is_told_from_a_dead_server(lab: Laboratory) -> None:
@@ -155,7 +160,7 @@ def test_a_dead_server_is_no_verdict_where_the_machine_has_a_lease(lab: Laborato
         (row,) = observe(lab, "dhcp").values()
     assert said(row) == ("ok", "not-known")
     assert row["facts"]["lease_server"] == DHCP_SERVER
-    assert 4.4 < row["elapsed_s"] < 5.0
+    assert row["elapsed_s"] > 4.4, "it gave up before a server that pings first can have answered"
 
 
 def test_without_boot_options_and_without_a_helper_to_wds_nobody_names_a_boot_server(lab: Laboratory) -> None:
@@ -167,38 +172,38 @@ def test_without_boot_options_and_without_a_helper_to_wds_nobody_names_a_boot_se
 def test_with_a_helper_to_wds_the_boot_server_names_itself(lab: Laboratory) -> None:
     with kea(lab, {}), relaying(lab, DHCP_SERVER, WDS_SERVER):
         rows = observe(lab, "dhcp", patient=True)
-    assert said(rows[DHCP_SERVER]) == ("ok", "answered")
-    assert said(rows[WDS_SERVER]) == ("ok", "answered")
-    assert rows[WDS_SERVER]["facts"]["class60"] == "PXEClient"
-    assert "offered_address" not in rows[WDS_SERVER]["facts"]
+    assert said(of(rows, DHCP_SERVER)) == ("ok", "answered")
+    assert said(of(rows, WDS_SERVER)) == ("ok", "answered")
+    assert of(rows, WDS_SERVER)["facts"]["class60"] == "PXEClient"
+    assert "offered_address" not in of(rows, WDS_SERVER)["facts"]
 
 
 def test_a_boot_file_for_other_firmware_is_a_mismatch(lab: Laboratory) -> None:
     with kea(lab, BOOT_OPTIONS | {"boot-file-name": "boot\\\\x64\\\\wdsmgfw.efi"}):
         rows = observe(lab, "dhcp")
-    assert said(rows[DHCP_SERVER]) == ("warning", "mismatch")
-    assert rows[DHCP_SERVER]["facts"]["arch93"] == 0
+    assert said(of(rows, DHCP_SERVER)) == ("warning", "mismatch")
+    assert of(rows, DHCP_SERVER)["facts"]["arch93"] == 0
 
 
 def test_option_60_from_a_host_without_a_boot_server_is_wrong(lab: Laboratory) -> None:
     with kea(lab, BOOT_OPTIONS | {"vendor-class-identifier": "PXEClient"}):
         rows = observe(lab, "dhcp", "pxe")
-    assert said(rows[DHCP_SERVER]) == ("warning", "option-60-wrong")
-    assert rows[DHCP_SERVER]["facts"]["icmp_from"] == DHCP_SERVER
+    assert said(of(rows, DHCP_SERVER)) == ("warning", "option-60-wrong")
+    assert of(rows, DHCP_SERVER)["facts"]["icmp_from"] == DHCP_SERVER
 
 
 def test_option_66_that_names_a_host_without_tftp_is_a_fault(lab: Laboratory) -> None:
     with kea(lab, BOOT_OPTIONS | {"tftp-server-name": COLLECTOR}):
         rows = observe(lab, "tftp")
-    assert said(rows[COLLECTOR]) == ("failed", "refused")
-    assert rows[COLLECTOR]["facts"]["named_by"] == "lease"
+    assert said(of(rows, COLLECTOR)) == ("failed", "refused")
+    assert of(rows, COLLECTOR)["facts"]["named_by"] == "lease"
 
 
 def test_option_67_that_names_no_file_is_a_fault(lab: Laboratory) -> None:
     with kea(lab, BOOT_OPTIONS | {"boot-file-name": "boot/x64/gone.com"}):
         rows = observe(lab, "tftp")
-    assert said(rows[WDS_SERVER]) == ("failed", "file-not-found")
-    assert rows[WDS_SERVER]["facts"]["boot_file"] == "boot/x64/gone.com"
+    assert said(of(rows, WDS_SERVER)) == ("failed", "file-not-found")
+    assert of(rows, WDS_SERVER)["facts"]["boot_file"] == "boot/x64/gone.com"
 
 
 def test_a_port_67_that_another_program_has_is_the_reason_for_not_asking(lab: Laboratory) -> None:
@@ -218,27 +223,40 @@ def test_a_port_67_that_another_program_has_is_the_reason_for_not_asking(lab: La
 
 
 def test_a_boot_server_shows_its_menu(lab: Laboratory) -> None:
-    row = observe(lab, "pxe")[WDS_SERVER]
+    row = of(observe(lab, "pxe"), WDS_SERVER)
     assert said(row) == ("ok", "answered")
     assert row["facts"]["menu"] == "Windows Deployment Services"
 
 
 def test_a_dropped_4011_is_silent(lab: Laboratory) -> None:
     with rule_on_router(lab, "udp dport 4011 drop"):
-        assert said(observe(lab, "pxe")[WDS_SERVER]) == ("warning", "silent")
+        assert said(of(observe(lab, "pxe"), WDS_SERVER)) == ("warning", "silent")
 
 
 def test_a_rejected_4011_names_the_router(lab: Laboratory) -> None:
     with rule_on_router(lab, "udp dport 4011 reject with icmp type admin-prohibited"):
-        row = observe(lab, "pxe")[WDS_SERVER]
+        row = of(observe(lab, "pxe"), WDS_SERVER)
     facts = row["facts"]
     assert said(row) == ("warning", "rejected")
     assert (facts["icmp_type"], facts["icmp_code"], facts["icmp_from"]) == (3, 13, ROUTER)
 
 
+def test_a_refusal_is_heard_from_a_server_that_has_used_up_its_icmp(lab: Laboratory) -> None:
+    wds = lab.servers["wds"]
+    use_up = f"for i in $(seq 30); do echo > /dev/udp/{WDS_SERVER}/39999; done 2>/dev/null; true"
+    with tftpd(lab):
+        topology.limit_icmp(wds, 1000)
+        try:
+            lab.boots["a1"].place.must("bash", "-c", use_up)
+            row = of(observe(lab, "pxe"), WDS_SERVER)
+        finally:
+            topology.limit_icmp(wds, 0)
+    assert said(row) == ("warning", "refused")
+
+
 def test_a_boot_server_that_does_not_run_refuses(lab: Laboratory) -> None:
     with tftpd(lab):
-        row = observe(lab, "pxe")[WDS_SERVER]
+        row = of(observe(lab, "pxe"), WDS_SERVER)
     assert said(row) == ("warning", "refused")
     assert row["facts"]["icmp_from"] == WDS_SERVER
 
@@ -248,19 +266,18 @@ def test_a_boot_server_that_does_not_run_refuses(lab: Laboratory) -> None:
 
 def test_the_boot_file_comes_with_its_size_and_kind(lab: Laboratory) -> None:
     with tftpd(lab) as file:
-        row = observe(lab, "tftp")[WDS_SERVER]
+        row = of(observe(lab, "tftp"), WDS_SERVER)
         size = file.stat().st_size
     facts = row["facts"]
     assert said(row) == ("ok", "answered")
     assert (facts["size_bytes"], facts["file_architecture"], facts["block_bytes"]) == (size, "bios-nbp", 1456)
     assert facts["server_port"] != 69
-    assert row["elapsed_s"] < 0.5
 
 
 def test_a_missing_boot_file_is_told_by_the_server(lab: Laboratory) -> None:
     with tftpd(lab) as file:
         file.rename(file.with_suffix(".away"))
-        row = observe(lab, "tftp")[WDS_SERVER]
+        row = of(observe(lab, "tftp"), WDS_SERVER)
     assert said(row) == ("failed", "file-not-found")
 
 
@@ -269,7 +286,7 @@ def test_a_boot_file_for_another_processor_is_a_mismatch(lab: Laboratory) -> Non
         file.write_bytes(
             b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + struct.pack("<H", 0xAA64) + bytes(9000)
         )
-        row = observe(lab, "tftp")[WDS_SERVER]
+        row = of(observe(lab, "tftp"), WDS_SERVER)
     assert said(row) == ("warning", "mismatch")
     assert row["facts"]["file_architecture"] == "arm64"
 
@@ -279,7 +296,7 @@ def test_a_path_that_loses_full_frames_is_told_from_silence(lab: Laboratory, und
     if server == "tftpd-hpa":
         undo.enter_context(tftpd(lab))
     with rule_on_router(lab, "udp sport != 67 ip length > 1400 drop"):
-        row = observe(lab, "tftp")[WDS_SERVER]
+        row = of(observe(lab, "tftp"), WDS_SERVER)
     facts = row["facts"]
     assert said(row) == ("failed", "large-data-lost")
     assert (facts["block_bytes"], facts["lost_block_bytes"]) == (512, 1456)
@@ -287,7 +304,7 @@ def test_a_path_that_loses_full_frames_is_told_from_silence(lab: Laboratory, und
 
 def test_dropped_fragments_are_found_by_a_large_block(lab: Laboratory) -> None:
     with tftpd(lab), rule_on_router(lab, "ip frag-off & 0x3fff != 0 drop"):
-        row = observe(lab, "tftp")[WDS_SERVER]
+        row = of(observe(lab, "tftp"), WDS_SERVER)
     facts = row["facts"]
     assert said(row) == ("warning", "large-data-lost")
     assert (facts["block_bytes"], facts["lost_block_bytes"], facts["fragments_dropped"]) == (1456, 8192, True)
@@ -295,11 +312,11 @@ def test_dropped_fragments_are_found_by_a_large_block(lab: Laboratory) -> None:
 
 def test_a_dropped_tftp_port_is_silent(lab: Laboratory) -> None:
     with rule_on_router(lab, "udp dport 69 drop"):
-        assert said(observe(lab, "tftp")[WDS_SERVER]) == ("warning", "silent")
+        assert said(of(observe(lab, "tftp"), WDS_SERVER)) == ("warning", "silent")
 
 
 def test_a_rejected_tftp_port_names_the_router(lab: Laboratory) -> None:
     with rule_on_router(lab, "udp dport 69 reject with icmp type admin-prohibited"):
-        row = observe(lab, "tftp")[WDS_SERVER]
+        row = of(observe(lab, "tftp"), WDS_SERVER)
     assert said(row) == ("failed", "rejected")
     assert row["facts"]["icmp_from"] == ROUTER

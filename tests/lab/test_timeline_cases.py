@@ -14,15 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pe_agent.journal import STATE
 
 from . import servers
 from .conditions import why_not
 from .daemons import wait_for_port
 from .places import Place
+from .waiting import wait_until
 
 SKIP = why_not() or servers.missing("dhcpcd", "dnsmasq")
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(SKIP), reason=SKIP or "possible")]
 
+# The agent looks every 0.1 s, the kernel's own time stamps are as coarse, and a busy machine is late by this much.
+LOOKS_APART_S, LATE_LOOK_S = 0.2, 1.5
+# A client whose first DISCOVER was lost asks again after 4 s, give or take one (RFC 2131 4.1).
+FIRST_REPEAT_S = 3.0
 SERVER, FIRST, SECOND = "10.20.0.1", "10.20.0.50", "10.20.0.51"
 _SWITCH = """
 link add name br0 type bridge
@@ -77,28 +83,41 @@ class Wire:
         """The cable out again."""
         self.switch.must("ip", "link", "set", "dev", "c0", "down")
 
+    def address(self) -> str:
+        """The client's IPv4 address; empty as long as it has none."""
+        words = self.client.must("ip", "-brief", "-4", "address", "show", "dev", "eth0").split()
+        return words[2] if len(words) > 2 else ""
+
     def ask_for_address(self, *options: str) -> None:
         """Start the DHCP client."""
         self.client.start("dhcpcd", (*_DHCPCD[:-1], *options, _DHCPCD[-1]))
 
 
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
 class Watch:
     """The agent, watching in the client until there is an address or `within_s` is over."""
 
-    def __init__(self, wire: Wire, within_s: float, *probes: str) -> None:
+    def __init__(self, wire: Wire, within_s: float, *probes: str, late_after_s: float = 15.0) -> None:
         only = [word for probe in ("address", *probes) for word in ("--only", probe)]
         options = ("--no-send", "--quiet", "--format", "json", "--spool", str(wire.folder / "spool"))
         words = (sys.executable, "-m", "pe_agent", "report", *only, *options, "--wait-for-address", f"{within_s:g}")
         (wire.folder / "root").mkdir()
         environment = {"PE_AGENT_SYSROOT": str(wire.folder / "root"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        environment["PE_AGENT_LATE_AFTER_S"] = f"{late_after_s:g}"
         self._log = wire.folder / "agent.log"
         self._process = wire.client.start("agent", words, env=environment)
-        # The first look has to come before the cable.
-        time.sleep(1.5)
+        looked = wire.folder / "spool" / STATE
+        wait_until(
+            "the agent's first look, which has to come before the cable",
+            lambda: '"present"' in _text(looked) or self._process.poll(),
+        )
 
     def report(self) -> dict[str, Any]:
         """What it found, when it has ended."""
-        self._process.wait(timeout=90)
+        self._process.wait(timeout=200)
         text = self._log.read_text(encoding="utf-8")
         found: dict[str, Any] = json.loads(text[text.index("{") :])
         return found
@@ -124,37 +143,38 @@ def with_spanning_tree(wire: Wire, forward_delay_s: int) -> None:
     wire.switch.must("ip", "link", "set", "dev", "br0", "type", "bridge", "stp_state", "1")
     wire.switch.must("ip", "link", "set", "dev", "br0", "type", "bridge", "forward_delay", str(forward_delay_s * 100))
     # The server's port has to forward before the client's cable comes.
-    time.sleep(2 * forward_delay_s + 1)
+    wait_until(
+        "a forwarding port", lambda: "state forwarding" in wire.switch.must("bridge", "link", "show", "dev", "s0")
+    )
 
 
 def test_a_healthy_port_gives_an_address_at_once(wire: Wire) -> None:
     wire.serve()
-    watch = Watch(wire, 20, "switch-port")
+    watch = Watch(wire, 60, "switch-port")
     wire.plug_in()
     wire.ask_for_address("--noarp", "--nodelay")
     report = watch.report()
     assert (answer(report, "address")["outcome"], answer(report, "switch-port")["outcome"]) == ("ok", "ok")
-    assert answer(report, "address")["facts"]["wait_s"] < 2
+    assert answer(report, "address")["facts"]["wait_s"] < FIRST_REPEAT_S
     kinds = [kind for kind, _ in events(report, "present", "link-up", "first-frame", "address")]
     assert kinds[:2] == ["present", "link-up"]
     assert sorted(kinds[2:]) == ["address", "first-frame"]
 
 
-def test_spanning_tree_delays_the_address_by_twice_its_forward_delay(wire: Wire) -> None:
+def test_spanning_tree_delays_the_address_by_twice_its_forward_delay_at_least(wire: Wire) -> None:
     with_spanning_tree(wire, 2)
     wire.serve()
-    watch = Watch(wire, 30)
+    watch = Watch(wire, 60)
     wire.plug_in()
     wire.ask_for_address("--noarp", "--nodelay")
-    facts = answer(watch.report(), "address")["facts"]
-    assert 4.0 <= facts["wait_s"] < 12
+    assert answer(watch.report(), "address")["facts"]["wait_s"] >= 2 * 2 - LOOKS_APART_S
 
 
 @pytest.mark.slow
 def test_spanning_tree_as_switches_come_is_told_by_its_thirty_seconds(wire: Wire) -> None:
     with_spanning_tree(wire, 15)
     wire.serve()
-    watch = Watch(wire, 70, "switch-port")
+    watch = Watch(wire, 90, "switch-port")
     wire.plug_in()
     wire.ask_for_address("--noarp", "--nodelay")
     report = watch.report()
@@ -166,10 +186,10 @@ def test_spanning_tree_as_switches_come_is_told_by_its_thirty_seconds(wire: Wire
 
 
 def test_a_late_dhcp_server_gives_apipa_first_and_the_address_later(wire: Wire) -> None:
-    watch = Watch(wire, 60)
+    watch = Watch(wire, 120, late_after_s=5)
     wire.plug_in()
     wire.ask_for_address("--nodelay")
-    time.sleep(14)
+    wait_until("an address of the 169.254 kind", lambda: wire.address().startswith("169.254."))
     wire.serve()
     report = watch.report()
     kinds = [kind for kind, _ in events(report, "apipa", "address")]
@@ -177,13 +197,13 @@ def test_a_late_dhcp_server_gives_apipa_first_and_the_address_later(wire: Wire) 
     found = answer(report, "address")
     assert (found["outcome"], found["reason"]) == ("warning", "late-address")
     assert found["facts"]["apipa"] is True
-    assert found["facts"]["wait_s"] > 15
+    assert found["facts"]["wait_s"] > 5
 
 
 def test_an_address_that_another_machine_has_is_declined_and_the_next_one_taken(wire: Wire) -> None:
     wire.switch.must("ip", "address", "add", f"{FIRST}/24", "dev", "br0")
     wire.serve()
-    watch = Watch(wire, 40)
+    watch = Watch(wire, 60)
     wire.plug_in()
     wire.ask_for_address("--nodelay")
     found = answer(watch.report(), "address")
@@ -194,7 +214,7 @@ def test_an_address_that_another_machine_has_is_declined_and_the_next_one_taken(
 
 def test_an_address_that_the_system_finds_taken_is_a_duplicate(wire: Wire) -> None:
     wire.server.must("ip", "address", "add", "fd20::5/64", "dev", "eth0", "nodad")
-    watch = Watch(wire, 6)
+    watch = Watch(wire, 10)
     wire.plug_in()
     wire.client.must("ip", "address", "add", "fd20::5/64", "dev", "eth0")
     report = watch.report()
@@ -206,17 +226,19 @@ def test_an_address_that_the_system_finds_taken_is_a_duplicate(wire: Wire) -> No
 
 
 def test_a_cable_that_is_out_for_three_seconds_is_seen_going_and_coming(wire: Wire) -> None:
-    watch = Watch(wire, 40)
+    watch = Watch(wire, 60)
     wire.plug_in()
     time.sleep(1)
     wire.pull_out()
+    out_at_s = time.monotonic()
     time.sleep(3)
+    was_out_s = time.monotonic() - out_at_s
     wire.plug_in()
     wire.serve()
     wire.ask_for_address("--noarp", "--nodelay")
     seen = events(watch.report(), "link-up", "link-down", "address")
     assert [kind for kind, _ in seen] == ["link-up", "link-down", "link-up", "address"]
-    assert seen[2][1] - seen[1][1] == pytest.approx(3.0, abs=0.5)
+    assert seen[2][1] - seen[1][1] == pytest.approx(was_out_s, abs=LATE_LOOK_S)
 
 
 def test_a_port_that_passes_nothing_is_a_dead_port(wire: Wire) -> None:
@@ -228,7 +250,7 @@ def test_a_port_that_passes_nothing_is_a_dead_port(wire: Wire) -> None:
 
 
 def test_a_live_port_without_an_offer_is_the_wrong_vlan(wire: Wire) -> None:
-    watch = Watch(wire, 6, "switch-port")
+    watch = Watch(wire, 12, "switch-port")
     wire.plug_in()
     wire.server.start("neighbour", (sys.executable, "-c", _ASK_AROUND))
     found = answer(watch.report(), "switch-port")
@@ -242,9 +264,11 @@ def test_what_happened_before_the_agent_started_is_recovered(wire: Wire) -> None
     plugged_at_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     wire.plug_in()
     wire.ask_for_address("--noarp", "--nodelay")
-    time.sleep(12)
+    wait_until("an address", wire.address)
+    seen_at_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     report = Watch(wire, 0).report()
     recovered = {e["kind"]: e["at_s"] for e in report["timeline"] if e["recovered"]}
-    assert recovered["link-up"] == pytest.approx(plugged_at_s, abs=0.5)
-    assert 4.0 <= recovered["address"] - recovered["link-up"] < 12
+    # The link is told by the IPv6 address that the system made when its cable came.
+    assert plugged_at_s - LOOKS_APART_S <= recovered["link-up"] <= plugged_at_s + LATE_LOOK_S
+    assert plugged_at_s + 2 * 2 - LOOKS_APART_S <= recovered["address"] <= seen_at_s
     assert answer(report, "address")["facts"]["wait_s"] == pytest.approx(recovered["address"] - recovered["link-up"])

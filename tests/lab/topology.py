@@ -47,10 +47,12 @@ class Laboratory:
 
     Args:
         clients: how many client machines each of the two networks has; they are named a1, a2 ... and b1, b2 ...
+        icmp_limits: keep Linux's limits on ICMP errors. Without them one test cannot use up what the next one needs.
     """
 
-    def __init__(self, clients: int = 2) -> None:
+    def __init__(self, clients: int = 2, *, icmp_limits: bool = False) -> None:
         self._count = clients
+        self._icmp_limits = icmp_limits
         self._open = ExitStack()
         self._blocked: set[tuple[str, int]] = set()
         self.boots: dict[str, Boot] = {}
@@ -127,7 +129,10 @@ class Laboratory:
         daemons.start_wds(self.servers["wds"], self.folder)
 
     def _place(self, name: str) -> Place:
-        return self._open.enter_context(Place(name, self.folder))
+        place = self._open.enter_context(Place(name, self.folder))
+        if not self._icmp_limits:
+            limit_icmp(place, 0)
+        return place
 
     def _wire_router(self) -> None:
         lines = []
@@ -158,6 +163,11 @@ class Laboratory:
         if subnet not in PREFIXES:
             raise LabError(f"subnet {subnet!r}: there are {', '.join(PREFIXES)}")
         self.router.must("nft", verb, "element", "ip", "lab", "blocked", f"{{ {PREFIXES[subnet]} . {port} }}")
+
+
+def limit_icmp(place: Place, apart_ms: int) -> None:
+    """After a burst of six ICMP errors to one address, one in so many milliseconds; 0 is no limit (Linux: 1000)."""
+    place.must("sysctl", "-qw", f"net.ipv4.icmp_ratelimit={apart_ms}", f"net.ipv6.icmp.ratelimit={apart_ms}")
 
 
 def _plug(router: Place, place: Place, port: str, switch: str, mac: str) -> None:

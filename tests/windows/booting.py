@@ -57,6 +57,12 @@ class Machine:
         """Run what the shell runs, one after the other; the agent may go on after that."""
         return [self._start(command, environment) for command in self._commands()]
 
+    def bare_s(self):
+        """Seconds that a command interpreter takes which does nothing."""
+        began = time.monotonic()
+        self._wine("cmd", "/c", "exit")
+        return time.monotonic() - began
+
     def off(self):
         """End every program, at once."""
         subprocess.run([_server(), "-k"], env=self.environment, check=False)

@@ -55,13 +55,16 @@ def drive(tmp_path_factory):
     start = "import sys; sys.path.insert(0, r'C:\\pe-agent'); from pe_agent.__main__ import main; main()"
     (folder / "start.py").write_text(start)
 
-    def run(*arguments):
-        command = [WINE, str(folder / "python.exe"), "-X", "utf8", r"C:\pe-agent\start.py", *arguments]
+    def python(script, *arguments):
+        command = [WINE, str(folder / "python.exe"), "-X", "utf8", script, *arguments]
         return subprocess.run(
             command, env=environment, stdin=DEVNULL, capture_output=True, cwd=folder, timeout=120, check=False
         )
 
-    run.folder = folder
+    def run(*arguments):
+        return python(r"C:\pe-agent\start.py", *arguments)
+
+    run.folder, run.python = folder, python
     yield run
     subprocess.run([shutil.which("wineserver") or "/usr/lib/wine/wineserver64", "-k"], env=environment, check=False)
 
@@ -83,6 +86,14 @@ def test_the_image_and_the_process_have_an_architecture(drive):
     (answer,) = json.loads(done.stdout)["observations"]
     facts = answer["facts"]
     assert (facts["image"], facts["process"], facts["cpu"]) == ("x64", "x64", "x64")
+
+
+def test_an_echo_that_must_not_be_fragmented_comes_back(drive):
+    # Only the machine itself is asked. Wine 8 has no Icmp6SendEcho2.
+    ask = "from pe_agent.transport.echo import echo; print(echo('127.0.0.1', bytes(1472), 30.0))"
+    (drive.folder / "echo.py").write_text(f"import sys; sys.path.insert(0, r'C:\\pe-agent'); {ask}")
+    done = drive.python(r"C:\pe-agent\echo.py")
+    assert done.stdout.decode().strip() == "Echoed(status=0, sender='127.0.0.1')", done.stderr
 
 
 def test_a_closed_port_is_told_as_refused(drive):
@@ -112,3 +123,17 @@ def test_a_report_without_protobuf_is_kept_as_json_that_the_collector_reads(driv
 def test_the_hook_returns_at_once_with_0(drive):
     done = drive("auto", "/no-send", "/watch:0", "/wait-for-address:0.1")
     assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_a_log_that_another_program_holds_is_named_and_read_once_it_is_let_go(drive):
+    done = drive.python(f"Z:{Path(__file__).parent / 'held_log.py'}", r"C:\held")
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["holder"] == "held"
+    # ERROR_SHARING_VIOLATION; said once, however often it is tried again.
+    assert [(r["reason"], r["winerror"]) for r in told["held"]] == [("access-denied", 32)]
+    assert told["held"][0]["error"]
+    assert told["findings_while_held"] == []
+    assert told["findings_when_released"] == ["wds-client-session-failed"]
+    assert told["findings_of_half_a_line"] == ["wds-client-session-failed"]
+    assert sorted(told["findings_of_the_whole_line"]) == ["smb-path-not-found", "wds-client-session-failed"]

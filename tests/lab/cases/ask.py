@@ -1,7 +1,8 @@
-"""Ask many servers at the same time, from here, as the battery does: `ask.py PROBE ADDRESS[@PORT] ...`.
+"""Ask many servers at the same time, from here, as the battery does: `ask.py PROBE ADDRESS[@PORT] ... [--again]`.
 
 PROBE is `wds-rpc`, with a port of one's own, or `pxe`. Prints a JSON row for each, in the order given: outcome,
-reason, elapsed_s, facts.
+reason, elapsed_s, facts. With `--again` all are asked twice, one time after the other, and only the second time counts:
+what a program that has run for a while would see.
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ ASK = {"wds-rpc": ask_wds, "pxe": ask_pxe}
 
 def main() -> None:
     """The deadline is the one of the table of probes."""
-    name, *asked = sys.argv[1:]
+    name, *asked = (word for word in sys.argv[1:] if word != "--again")
     deadline_s = next(probe.deadline_s for probe in PROBES if probe.name == name)
+    if "--again" in sys.argv:
+        list(ASK[name](asked, time.monotonic() + deadline_s))
     rows = [
         {"outcome": o.outcome, "reason": o.reason, "elapsed_s": o.elapsed_s, "facts": dict(o.facts)}
         for o in ASK[name](asked, time.monotonic() + deadline_s)
