@@ -53,10 +53,10 @@ def json_lines(rows: Sequence[Row]) -> str:
     return "\n".join(json.dumps(_plain(row)) for row in rows)
 
 
-def comma_separated(rows: Sequence[Row]) -> str:
-    """CSV with a header; a text that a spreadsheet would run is quoted with an apostrophe."""
+def comma_separated(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
+    """CSV with a header (`columns`, else those of the first row); a text that a spreadsheet would run is quoted."""
     out = io.StringIO()
-    names = list(rows[0]) if rows else []
+    names = list(columns or (rows[0] if rows else ()))
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
     writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)

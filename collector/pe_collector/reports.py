@@ -70,19 +70,6 @@ def report_document(connection: sqlite3.Connection, report_id: str) -> dict[str,
     return report
 
 
-def machines(connection: sqlite3.Connection, since_s: float) -> list[dict[str, Any]]:
-    """Machines seen since then, the latest first, with their last verdict and how many marks others share."""
-    rows = connection.execute(
-        "SELECT m.machine_id, m.manufacturer, m.model, m.serial, m.last_seen, r.address, r.outcome, r.verdict, r.code, "
-        "(SELECT count(*) FROM report WHERE machine_id=m.machine_id) AS reports, "
-        "(SELECT count(*) FROM clash WHERE machine_id=m.machine_id) AS clashes "
-        "FROM machine m JOIN report r ON r.report_id=(SELECT report_id FROM report WHERE machine_id=m.machine_id "
-        "ORDER BY received_at DESC, report_id DESC LIMIT 1) WHERE m.last_seen>=? ORDER BY m.last_seen DESC",
-        (since_s,),
-    )
-    return [dict(row) for row in rows]
-
-
 def clashes_of(connection: sqlite3.Connection, machine_id: str) -> list[dict[str, Any]]:
     """Marks of this machine that others carry too, and who they are."""
     rows = connection.execute(
@@ -131,6 +118,8 @@ def _join(path: str, chunks: Sequence[sqlite3.Row]) -> Log:
 
 def _expand(chunk: sqlite3.Row) -> bytes:
     data, expected = chunk["data"], chunk["expanded_bytes"]
+    if chunk["codec"] == "left-out":
+        raise ValueError(f"{expected} octets were left out: the collector's disk was short, or they were pruned")
     if chunk["codec"] not in ("", "zlib"):
         raise ValueError(f"codec {chunk['codec']!r} is not known to this version")
     if chunk["codec"] == "zlib":

@@ -11,9 +11,30 @@ from typing import Any
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.attributes import Observed, attributes_of, probes
+from pe_collector.store.addresses import address_key
 from pe_collector.store.rows import Filed
 
-COLUMNS = ("attributes", "address", "prefix", "server", "image")
+# Column of the report -> attribute.
+_OF_ATTRIBUTE = {
+    "address": "address",
+    "prefix": "subnet",
+    "server": "server",
+    "image": "image",
+    "model": "model",
+    "nic": "adapter_hardware",
+    "nic_driver": "adapter_driver",
+    "switch": "switch",
+    "switch_port": "port",
+}
+COLUMNS = ("attributes", *_OF_ATTRIBUTE, "address_key", "link_to_address_s")
+SITE_OF_KEY = (
+    "(SELECT site FROM site_prefix WHERE first_key<=:address_key AND last_key>=:address_key "
+    "ORDER BY first_key DESC, length DESC LIMIT 1)"
+)
+_UPDATE = (
+    f"UPDATE report SET {', '.join(f'{name}=:{name}' for name in COLUMNS)}, site={SITE_OF_KEY} "  # noqa: S608 - ours
+    "WHERE report_id=:report_id"
+)
 _PROBE_COLUMN = 2
 
 
@@ -22,10 +43,11 @@ def bears_attributes(frame: Filed) -> bool:
     return frame.table == "observation" and frame.row[_PROBE_COLUMN] in probes()
 
 
-def attribute_columns(hello: pb.Hello, observed: Observed) -> tuple[str | None, ...]:
+def attribute_columns(hello: pb.Hello, observed: Observed) -> tuple[str | float | None, ...]:
     """The values of COLUMNS."""
     found = attributes_of(hello, observed)
-    return json.dumps(found), found.get("address"), found.get("subnet"), found.get("server"), found.get("image")
+    named = (found.get(attribute) for attribute in _OF_ATTRIBUTE.values())
+    return json.dumps(found), *named, address_key(found.get("address")), _link_to_address_s(observed)
 
 
 def refresh_attributes(connection: sqlite3.Connection, report_ids: Collection[str]) -> None:
@@ -37,10 +59,12 @@ def refresh_attributes(connection: sqlite3.Connection, report_ids: Collection[st
         "SELECT report_id, octets FROM json_each(?) CROSS JOIN frame ON report_id=value AND sequence=0", (wanted,)
     ).fetchall()
     observed = _observed(connection, wanted)
-    rows = [(*attribute_columns(pb.Frame.FromString(row[1]).hello, observed[row[0]]), row[0]) for row in hellos]
-    connection.executemany(
-        "UPDATE report SET attributes=?, address=?, prefix=?, server=?, image=? WHERE report_id=?", rows
-    )
+    rows = [
+        dict(zip(COLUMNS, attribute_columns(pb.Frame.FromString(octets).hello, observed[report_id]), strict=True))
+        | {"report_id": report_id}
+        for report_id, octets in hellos
+    ]
+    connection.executemany(_UPDATE, rows)
 
 
 def _observed(connection: sqlite3.Connection, wanted: str) -> Mapping[str, Observed]:
@@ -54,3 +78,9 @@ def _observed(connection: sqlite3.Connection, wanted: str) -> Mapping[str, Obser
         if probe in probes():
             observed[report_id].append((probe, json.loads(facts)))
     return observed
+
+
+def _link_to_address_s(observed: Observed) -> float | None:
+    """What the address probe measured on the adapter that has the address."""
+    waits = (facts.get("wait_s") for probe, facts in observed if probe == "address" and "address" in facts)
+    return next((float(wait_s) for wait_s in waits if isinstance(wait_s, int | float)), None)

@@ -15,7 +15,14 @@ FILE_NAME = "collector.sqlite"
 PAGE_OCTETS = 8192
 BUSY_TIMEOUT_S = 30.0
 # One file of SQL each, in the order they were released; a released one is never edited.
-MIGRATIONS = ("0001_reports", "0002_server_events", "0003_redaction")
+MIGRATIONS = (
+    "0001_reports",
+    "0002_server_events",
+    "0003_redaction",
+    "0004_questions",
+    "0005_patterns",
+    "0006_access",
+)
 
 
 class StoreError(PeError):
@@ -85,6 +92,10 @@ class _Script:
         text = resources.files(__package__).joinpath(f"{self.__name__}.sql").read_text(encoding="utf-8")
         for statement in _statements(text):
             db.execute(statement)  # type: ignore[attr-defined]  # sqlite_utils.Database, imported late
+        if self.__name__ == "0004_questions":
+            from pe_collector.store.derived import fill_all  # noqa: PLC0415 - protobuf is slow to load
+
+            fill_all(db.conn)  # type: ignore[attr-defined]
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.store.common_facts import bears_attributes, refresh_attributes
 from pe_collector.store.database import StoreError
+from pe_collector.store.derived import refresh_phases
 from pe_collector.store.rows import INSERTS, Filed, finite
 
 
@@ -75,6 +76,7 @@ def store_frames(connection: sqlite3.Connection, frames: Sequence[Filed], now_s:
         if frame.summary is not None and progress[frame.report_id].summary_sequence == frame.sequence:
             _summarise(connection, frame.report_id, frame.summary)
     refresh_attributes(connection, {f.report_id for f in fresh if bears_attributes(f)})
+    refresh_phases(connection, {f.report_id for f in fresh if f.summary is not None})
     return {report_id: Stored(p.through, p.complete) for report_id, p in progress.items()}
 
 

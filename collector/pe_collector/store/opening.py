@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pe_agent.model import receipt_code
 from pe_protos.v1 import report_pb2 as pb
 
-from pe_collector.identity import resolve_machine
+from pe_collector.identity import marks_of, resolve_machine
 from pe_collector.refusal import Reason, Refused
 from pe_collector.store.common_facts import COLUMNS, attribute_columns
 from pe_collector.store.rows import finite
@@ -47,19 +47,39 @@ def open_report(connection: sqlite3.Connection, arrived: Arrived) -> Opened:
     """Make the report's row, or find it.
 
     Raises:
-        Refused: the report was begun under another token.
+        Refused: the report was begun under another token or by another machine, or is in quarantine.
     """
     _use_token(connection, arrived)
     row = connection.execute(
         "SELECT token_id, stored_through, stored_octets, complete FROM report WHERE report_id=?", (arrived.report_id,)
     ).fetchone()
+    connection.execute("INSERT OR IGNORE INTO log_waiting VALUES (?,?)", (arrived.report_id, arrived.received_at))
     if row is None:
+        _refuse_hidden(connection, arrived)
         _create(connection, arrived)
         return Opened(0, 0, complete=False)
     # A carried report has no token: the machine it came from may go on with it.
     if not arrived.carried and row["token_id"] not in ("", arrived.token_id):
         raise Refused(Reason.FOREIGN_REPORT, "this report was begun under another token; start a new report")
+    _refuse_other_machine(connection, arrived)
     return Opened(row["stored_through"], row["stored_octets"], bool(row["complete"]))
+
+
+def _refuse_hidden(connection: sqlite3.Connection, arrived: Arrived) -> None:
+    if connection.execute("SELECT 1 FROM hidden_report WHERE report_id=?", (arrived.report_id,)).fetchone():
+        raise Refused(Reason.QUARANTINED, "this report is in quarantine; start a new report")
+
+
+def _refuse_other_machine(connection: sqlite3.Connection, arrived: Arrived) -> None:
+    """A machine may lose and gain marks between two streams; one that shares none is another."""
+    question = "SELECT octets FROM frame WHERE report_id=? AND sequence=0"
+    row = connection.execute(question, (arrived.report_id,)).fetchone()
+    if row is None:
+        return
+    before = marks_of(pb.Frame.FromString(row[0]).hello.identity)
+    now = marks_of(arrived.hello.identity)
+    if before and now and not any(before[kind] & now.get(kind, frozenset()) for kind in before):
+        raise Refused(Reason.FOREIGN_REPORT, "this report was begun by another machine; start a new report")
 
 
 def _use_token(connection: sqlite3.Connection, arrived: Arrived) -> None:
@@ -97,11 +117,14 @@ def _create(connection: sqlite3.Connection, arrived: Arrived) -> None:
         "clock_skew_s": _skew_s(arrived),
         **dict(zip(COLUMNS, attribute_columns(hello, ()), strict=True)),
     }
+    # The newest report of a boot speaks for it.
+    connection.execute("UPDATE report SET speaks=0 WHERE boot_key=?", (values["boot_key"],))
     # The names are those of the table above, none comes from outside.
     columns, marks = ",".join(values), ",".join("?" * len(values))
     connection.execute(f"INSERT INTO report ({columns}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
     frame = pb.Frame(sequence=0, hello=hello)
     frame.hello.ClearField("token")
+    frame.hello.ClearField("session")
     connection.execute("INSERT INTO frame VALUES (?,0,'hello',?)", (report_id, frame.SerializeToString()))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pe_agent.errors import PeError
 
@@ -24,11 +24,24 @@ MOST_AT_ONCE = 1000
 _Answer = TypeVar("_Answer")
 
 
+class Done(Protocol):
+    """Hears of an order after its commit, in the writer's thread."""
+
+    def set_result(self, answer: Any, /) -> None:
+        """It is on disk."""
+
+    def set_exception(self, failure: BaseException, /) -> None:
+        """It is not; a StoreError, or what the step raised."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """Frames of one report, or a step that needs the connection to itself; `done` hears of it after the commit."""
+    """A step that needs the connection to itself, then frames of one report; `done` hears of it after the commit.
 
-    done: Future[Any]
+    Where the step raises, the frames are left out.
+    """
+
+    done: Done
     frames: tuple[Filed, ...] = ()
     step: Callable[[sqlite3.Connection], Any] | None = None
 
@@ -46,11 +59,15 @@ class Writer:
 
     def put(self, *frames: Filed) -> Future[Stored]:
         """Store frames of one report that was opened; the answer comes after the commit, or is a StoreError."""
-        return self._order(frames, None)
+        done = _future()
+        self.order(done, frames)
+        return done
 
     def run(self, step: Callable[[sqlite3.Connection], _Answer]) -> Future[_Answer]:
         """Run `step` inside the next transaction; what it raises undoes it alone."""
-        return self._order((), step)
+        done = _future()
+        self.order(done, (), step)
+        return done
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -59,15 +76,14 @@ class Writer:
         self._thread.join()
         self._connection.close()
 
-    def _order(self, frames: tuple[Filed, ...], step: Callable[[sqlite3.Connection], Any] | None) -> Future[Any]:
-        done: Future[Any] = Future()
-        # Running from the start: a caller that goes away must not take its answer out of a commit under way.
-        done.set_running_or_notify_cancel()
+    def order(
+        self, done: Done, frames: tuple[Filed, ...], step: Callable[[sqlite3.Connection], Any] | None = None
+    ) -> None:
+        """Put or run, answered to `done` instead of a future of its own."""
         if self._closed:
             done.set_exception(StoreError("the collector is stopping; send again"))
         else:
             self._orders.put(_Order(done, frames, step))
-        return done
 
     def _work(self) -> None:
         stopping = False
@@ -115,12 +131,13 @@ class Writer:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         answers = [self._step(order.step) if order.step else None for order in orders]
-        frames = [frame for order in orders for frame in order.frames]
+        taken = [not isinstance(answer, PeError) for answer in answers]
+        frames = [frame for order, is_taken in zip(orders, taken, strict=True) if is_taken for frame in order.frames]
         stored = store_frames(connection, frames, self._now_s())
         connection.execute("COMMIT")
         return [
-            stored[order.frames[0].report_id] if order.frames else answer
-            for order, answer in zip(orders, answers, strict=True)
+            stored[order.frames[0].report_id] if order.frames and is_taken else answer
+            for order, answer, is_taken in zip(orders, answers, taken, strict=True)
         ]
 
     def _step(self, step: Callable[[sqlite3.Connection], Any]) -> Any:
@@ -137,3 +154,10 @@ class Writer:
         # SQLite has rolled back by itself after some errors (disk full is one).
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _future() -> Future[Any]:
+    done: Future[Any] = Future()
+    # Running from the start: a caller that goes away must not take its answer out of a commit under way.
+    done.set_running_or_notify_cancel()
+    return done

@@ -1,0 +1,87 @@
+"""How is a question asked? Over one connection that can only read; every answer is bounded."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pe_agent.errors import UsageError
+from sqlalchemy.pool import NullPool
+
+from pe_collector.questions.contract import Answer, Asked, Parameter, Question, Row
+from pe_collector.questions.filters import WORDS, parse_filters
+from pe_collector.store.database import FILE_NAME, open_reader
+
+MOST_ROWS = 1000
+MOST_ROWS_EVER = 100_000
+LIMIT = Parameter("limit", f"At most so many rows [{MOST_ROWS}].", kind=int, default=MOST_ROWS)
+
+
+@contextmanager
+def connected(folder: Path) -> Iterator[sa.Connection]:
+    """A connection to the collector in `folder` that cannot write.
+
+    Raises:
+        UsageError: there is no collector in that folder.
+    """
+
+    def reader() -> sqlite3.Connection:
+        connection = open_reader(folder / FILE_NAME)
+        connection.row_factory = None
+        return connection
+
+    engine = sa.create_engine("sqlite://", creator=reader, poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+def ask(connection: sa.Connection, question: Question, words: Mapping[str, Any], now_s: float | None = None) -> Answer:
+    """The answer to a question asked with words as people type them; an unknown or missing one is refused.
+
+    Raises:
+        UsageError: a word is unknown, missing or wrong.
+    """
+    at_s = time.time() if now_s is None else now_s
+    known = {parameter.name: parameter for parameter in (*question.parameters, LIMIT)}
+    unknown = sorted(set(words) - set(known) - set(WORDS))
+    if unknown:
+        raise UsageError(f"{question.name}: unknown word {unknown[0]!r}; known are {', '.join([*known, *WORDS])}")
+    values = {name: _value(parameter, words.get(name)) for name, parameter in known.items()}
+    filters = parse_filters({n: str(v) for n, v in words.items() if n in WORDS and v}, question.since, at_s)
+    limit = values[LIMIT.name]
+    found = list(itertools.islice(_rows(question, Asked(connection, filters, values, at_s), limit), limit + 1))
+    return Answer(question, tuple(_whole(question, row) for row in found[:limit]), len(found) > limit)
+
+
+def _rows(question: Question, asked: Asked, limit: int) -> Iterator[Row]:
+    if question.rows is not None:
+        yield from question.rows(asked)
+        return
+    if question.select is None:
+        raise TypeError(f"question {question.name} has neither select nor rows")
+    for row in asked.connection.execute(question.select(asked).limit(limit + 1)).mappings():
+        yield question.finish(dict(row)) if question.finish else dict(row)
+
+
+def _whole(question: Question, row: Row) -> Row:
+    return {column.name: row.get(column.name) for column in question.columns}
+
+
+def _value(parameter: Parameter, given: Any) -> Any:
+    if given in (None, ""):
+        if parameter.needed:
+            raise UsageError(f"{parameter.name} is missing: {parameter.summary}")
+        return parameter.default
+    try:
+        value = parameter.kind(given)
+    except ValueError as exc:
+        raise UsageError(f"{parameter.name}: {given!r} is no number") from exc
+    if isinstance(value, int) and not 0 < value <= MOST_ROWS_EVER:
+        raise UsageError(f"{parameter.name}: a number from 1 to {MOST_ROWS_EVER} is needed")
+    return value

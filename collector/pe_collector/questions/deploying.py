@@ -1,0 +1,141 @@
+"""Who is deploying now? A row a machine, a cell a phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
+from pe_collector.questions.filters import conditions
+from pe_collector.server_side import CLIENT_STARTED, IMAGE_CHOSEN, IMAGE_DONE
+from pe_collector.store.phases import FAILED, OK, PHASES, RUNNING, WARNING, Cells, Seen, cells_of, from_text
+from pe_collector.store.tables import machine, machine_mark, observation
+from pe_collector.store.views import boots, server_events
+
+# An agent that still works says something at least this often; one that does not was switched off, or cut off.
+QUIET_S = 300.0
+_APPLIED = "4109"
+# What a WDS server's event says about the machine's phases.
+_REACHED = {
+    IMAGE_DONE: ("pxe",),
+    CLIENT_STARTED: ("pxe", "rpc"),
+    IMAGE_CHOSEN: ("pxe", "rpc", "images"),
+    _APPLIED: ("pxe", "rpc", "images", "apply"),
+}
+_STATE_OF_OUTCOME = {"fault": FAILED, "healthy": OK, "warning": OK}
+
+
+_NAMES = (
+    *("machine_id", "report_id", "received_at", "last_frame_at", "address", "prefix", "site", "server", "image"),
+    *("outcome", "verdict", "title", "code", "phases", "complete", "model", "switch", "switch_port"),
+)
+
+
+def _deploying(asked: Asked) -> list[Row]:
+    rows = _newest(asked)
+    running = [row["report_id"] for row in rows.values() if not row["phases"]]
+    seen = _observed(asked, running)
+    logged = _logged(asked, rows)
+    found = [
+        _row(row, seen.get(row["report_id"], []), logged.get(machine_id, set()), asked.now_s)
+        for machine_id, row in rows.items()
+    ]
+    return sorted(found, key=lambda row: (row["state"] != FAILED, -row["last_seen"]))
+
+
+def _newest(asked: Asked) -> dict[str, dict[str, Any]]:
+    """The newest boot of each machine."""
+    chosen = (
+        sa.select(*(boots.c[name] for name in _NAMES), machine.c.serial)
+        .join(machine, machine.c.machine_id == boots.c.machine_id)
+        .where(*conditions(boots, asked.filters))
+        .order_by(boots.c.received_at)
+    )
+    return {row["machine_id"]: dict(row) for row in asked.connection.execute(chosen).mappings()}
+
+
+def _observed(asked: Asked, report_ids: list[str]) -> dict[str, list[Seen]]:
+    """What the probes of boots without a verdict have said so far."""
+    wanted = (observation.c.report_id, observation.c.probe, observation.c.outcome, observation.c.reason)
+    chosen = sa.select(*wanted).where(observation.c.report_id.in_(report_ids))
+    seen: dict[str, list[Seen]] = {}
+    for report_id, *said in asked.connection.execute(chosen):
+        seen.setdefault(report_id, []).append(Seen(*said))
+    return seen
+
+
+def _logged(asked: Asked, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Machine -> numbers of the events that WDS servers logged of it since its boot began."""
+    if not rows:
+        return {}
+    since_s = min(row["received_at"] for row in rows.values()) - QUIET_S
+    chosen = (
+        sa.select(machine_mark.c.machine_id, server_events.c.event, server_events.c.at_s)
+        .join(machine_mark, sa.and_(machine_mark.c.kind == "mac", machine_mark.c.value == server_events.c.mac))
+        .where(server_events.c.at_s >= since_s, server_events.c.event.in_(_REACHED))
+    )
+    found: dict[str, set[str]] = {}
+    for machine_id, event, at_s in asked.connection.execute(chosen):
+        if machine_id in rows and at_s >= rows[machine_id]["received_at"] - QUIET_S:
+            found.setdefault(machine_id, set()).add(event)
+    return found
+
+
+def _row(row: Mapping[str, Any], seen: list[Seen], logged: set[str], now_s: float) -> Row:
+    cells = from_text(row["phases"]) or cells_of(seen)
+    for event in sorted(logged):
+        for phase in _REACHED[event]:
+            cells.setdefault(phase, (OK, ""))
+    state = _state(row, now_s)
+    if state == RUNNING:
+        cells.setdefault(_next(cells), (RUNNING, ""))
+    if state == FAILED and "verdict" not in cells:
+        cells["verdict"] = (FAILED, "cut off")
+    words = {f"phase_{phase}": ": ".join(filter(None, cells.get(phase, ("", "")))) for phase in PHASES}
+    reason = row["title"] if row["complete"] else {FAILED: "cut off before its verdict"}.get(state, "")
+    return {**row, **words, "state": state, "reason": reason, "last_seen": row["last_frame_at"]}
+
+
+def _state(row: Mapping[str, Any], now_s: float) -> str:
+    if row["complete"]:
+        return _STATE_OF_OUTCOME.get(row["outcome"], WARNING)
+    return RUNNING if now_s - row["last_frame_at"] < QUIET_S else FAILED
+
+
+def _next(cells: Cells) -> str:
+    """The phase after the last one that something is known of."""
+    known = [place for place, phase in enumerate(PHASES) if phase in cells]
+    return PHASES[min(max(known, default=-1) + 1, len(PHASES) - 1)]
+
+
+_CELLS = tuple(Column(f"phase_{phase}", meaning="ok, warning, failed or running, and why") for phase in PHASES)
+DEPLOYING = Question(
+    name="deploying",
+    title="Now deploying",
+    summary="Machines that booted in the last half hour: how far each one is, and where it stopped.",
+    columns=(
+        Column("machine_id"),
+        Column("serial"),
+        Column("model"),
+        Column("address"),
+        Column("site"),
+        Column("server"),
+        Column("image"),
+        Column("state", meaning="running, ok, warning or failed"),
+        *_CELLS,
+        Column("reason", meaning="the verdict in words"),
+        Column("last_seen", Unit.TIME, "when it last said something"),
+        Column("received_at", Unit.TIME, "when its report began to come"),
+        Column("prefix"),
+        Column("switch"),
+        Column("switch_port"),
+        Column("outcome"),
+        Column("verdict", meaning="the leading finding"),
+        Column("code"),
+        Column("report_id"),
+    ),
+    rows=_deploying,
+    since="30m",
+)

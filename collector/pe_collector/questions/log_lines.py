@@ -1,0 +1,140 @@
+"""Which machines logged this? Full-text search over the Error and Warning lines of stored logs.
+
+Logs are made searchable off the way in: some time after the commit, and at the latest when somebody searches.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from pe_agent.errors import UsageError
+from pe_agent.readers.formats import read_any
+
+from pe_collector.questions.contract import Asked, Column, Parameter, Question, Unit
+from pe_collector.questions.filters import conditions
+from pe_collector.reports import logs_of
+from pe_collector.store.tables import log_line
+from pe_collector.store.views import reports
+
+# A report that has no verdict may still grow; after so long without a word its logs are taken as they are.
+QUIET_S = 60.0
+# Of one log at most so many lines are kept, each of them so long: a log that is nothing but errors says no more.
+MOST_LINES, MOST_TEXT = 500, 1000
+SPENT_S = 1.0
+_LEVELS = {"error": "Error", "fatal": "Error", "critical": "Error", "warning": "Warning", "warn": "Warning"}
+_WORD = re.compile(r'"([^"]+)"|(\S+)')
+_Line = tuple[str, str, int, str, str]
+
+
+def catch_up(reader: sqlite3.Connection, now_s: float, spend_s: float = SPENT_S) -> Callable[[sqlite3.Connection], int]:
+    """Read logs that wait for it, for `spend_s` seconds; what comes back stores what was read.
+
+    The reading needs no lock; only the storing is for the one who writes, inside a transaction. It says how many
+    reports still wait.
+    """
+    until = time.monotonic() + spend_s
+    done: list[str] = []
+    lines: list[_Line] = []
+    for (report_id,) in reader.execute(
+        "SELECT w.report_id FROM log_waiting w JOIN report r ON r.report_id=w.report_id "
+        "WHERE r.complete=1 OR r.last_frame_at<? ORDER BY w.since LIMIT 5000",
+        (now_s - QUIET_S,),
+    ).fetchall():
+        lines += _lines_of(reader, report_id)
+        done.append(report_id)
+        if time.monotonic() > until:
+            break
+    return lambda writer: _store(writer, done, lines)
+
+
+def _lines_of(reader: sqlite3.Connection, report_id: str) -> Iterator[_Line]:
+    for log in logs_of(reader, report_id):
+        kept = 0
+        for record in read_any((log.octets,)):
+            level = _LEVELS.get(record.fields.level.lower())
+            if level is None:
+                continue
+            yield report_id, log.path, record.line, level, " ".join(record.fields.text.split())[:MOST_TEXT]
+            kept += 1
+            if kept == MOST_LINES:
+                break
+
+
+def _store(writer: sqlite3.Connection, done: list[str], lines: list[_Line]) -> int:
+    (last,) = writer.execute("SELECT coalesce(max(search_key), 0) FROM log_line").fetchone()
+    writer.executemany("DELETE FROM log_line WHERE report_id=?", [(report_id,) for report_id in done])
+    writer.executemany(
+        "INSERT OR IGNORE INTO log_line (report_id, path, line, level, text, search_key) VALUES (?,?,?,?,?,?)",
+        [(*line, last + number) for number, line in enumerate(lines, start=1)],
+    )
+    writer.executemany("DELETE FROM log_waiting WHERE report_id=?", [(report_id,) for report_id in done])
+    (waiting,) = writer.execute("SELECT count(*) FROM log_waiting").fetchone()
+    return int(waiting)
+
+
+def full_text(words: str) -> str:
+    """A search in FTS5's language: all words must occur, `"in quotes"` as a phrase, `begin*` as a beginning.
+
+    Raises:
+        UsageError: there is no word in it.
+    """
+    terms = []
+    for phrase, word in _WORD.findall(words):
+        text = (phrase or word).replace('"', " ").strip()
+        beginning = not phrase and text.endswith("*")
+        if re.search(r"\w", text):
+            terms.append(f'"{text.rstrip("*")}"' + ("*" if beginning else ""))
+    if not terms:
+        raise UsageError(f"{words!r}: a word to look for is needed")
+    return " ".join(terms)
+
+
+def _matching(asked: Asked, words: str) -> sa.ColumnElement[bool]:
+    """The one expression that each engine says in its own way."""
+    if asked.connection.dialect.name == "sqlite":
+        search = sa.table("log_search", sa.column("rowid"), sa.column("log_search"))
+        found = sa.select(search.c.rowid).where(search.c.log_search.op("MATCH")(full_text(words)))
+        return log_line.c.search_key.in_(found)
+    return log_line.c.text.match(words)
+
+
+def _logs(asked: Asked) -> sa.Select[Any]:
+    own = [log_line.c[name] for name in ("path", "line", "level", "text", "report_id")]
+    of_report = ("received_at", "machine_id", "code", "address", "prefix", "site", "server", "image", "outcome")
+    return (
+        sa.select(*own, *(reports.c[name] for name in of_report))
+        .join_from(log_line, reports, reports.c.report_id == log_line.c.report_id)
+        .where(_matching(asked, asked.words["words"]), *conditions(reports, asked.filters))
+        .order_by(reports.c.received_at.desc(), log_line.c.path, log_line.c.line)
+    )
+
+
+LOGS = Question(
+    name="logs",
+    title="Logs",
+    summary="Error and Warning lines of the machines' logs that hold all of these words.",
+    columns=(
+        Column("received_at", Unit.TIME, "when the report began to come"),
+        Column("machine_id"),
+        Column("path", meaning="the log, as the machine writes it"),
+        Column("line", Unit.COUNT, "line number in what was collected of it"),
+        Column("level", meaning="Error or Warning"),
+        Column("text"),
+        Column("address"),
+        Column("prefix"),
+        Column("site"),
+        Column("server"),
+        Column("image"),
+        Column("outcome"),
+        Column("code"),
+        Column("report_id"),
+    ),
+    select=_logs,
+    prepare=catch_up,
+    parameters=(Parameter("words", 'All must occur; "a phrase", a beginning*.', leading=True, needed=True),),
+)

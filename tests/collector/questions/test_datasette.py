@@ -1,0 +1,48 @@
+"""Does the real Datasette open the file, and is every documented view readable there?"""
+
+import json
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from pe_collector import store
+from pe_collector.store.views import VIEWS
+
+pytest.importorskip("datasette", reason="Datasette is not installed")
+
+
+@pytest.fixture(scope="module")
+def datasette(seeded):
+    told = ["serve", str(seeded.data / store.FILE_NAME), "--host", "127.0.0.1", "--port", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "datasette", *told, "--setting", "sql_time_limit_ms", "60000"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = next(line for line in process.stderr if "Uvicorn running on " in line)
+    yield said.split(" running on ")[1].split()[0]
+    process.terminate()
+    process.wait(30)
+    process.stderr.close()
+
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=120) as answer:
+        return answer.status, answer.read().decode()
+
+
+@pytest.mark.parametrize("view", sorted(VIEWS.tables))
+def test_every_view_has_a_page_and_json(datasette, view):
+    status, page = fetch(f"{datasette}/collector/{view}")
+    assert status == 200
+    assert view in page
+    status, text = fetch(f"{datasette}/collector/{view}.json?_shape=array&_size=3")
+    rows = json.loads(text)
+    assert list(rows[0]) == [column.name for column in VIEWS.tables[view].columns]
+
+
+def test_a_question_of_the_documents_is_answered(datasette):
+    sql = "SELECT+prefix,+sum(boots)+AS+boots,+sum(failed)+AS+failed+FROM+subnets_hourly+GROUP+BY+prefix"
+    _, text = fetch(f"{datasette}/collector.json?sql={sql}&_shape=array")
+    assert {row["prefix"] for row in json.loads(text)} > {"10.10.16.0/24", "10.20.2.0/25"}
