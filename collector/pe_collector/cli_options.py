@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +21,25 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 class Since(click.ParamType[float]):
-    """A span of time that ends now, for example 2h."""
+    """A moment: a span of time that ends now, for example 2h, or a date and time; with `ahead` the span begins now."""
 
     name = "since"
 
+    def __init__(self, *, ahead: bool = False) -> None:
+        self._sign = 1 if ahead else -1
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Unix seconds that lie `2h` back."""
+        """Unix seconds that lie `2h` back (or ahead), or those of `2026-03-02T08:15` (UTC unless it says otherwise)."""
         if isinstance(value, float):
             return value
         match = re.fullmatch(r"(\d{1,9})([smhdw])", value)
-        if match is None:
-            self.fail(f"{value!r}: a number and s, m, h, d or w are needed, for example 2h", param, ctx)
-        return time.time() - int(match[1]) * _SECONDS[match[2]]
+        if match is not None:
+            return time.time() + self._sign * int(match[1]) * _SECONDS[match[2]]
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r}: a number and s, m, h, d or w are needed, for example 2h, or a time", param, ctx)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 DATA = click.option(

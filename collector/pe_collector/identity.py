@@ -6,7 +6,7 @@ import base64
 import hashlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pe_protos.v1 import report_pb2 as pb
 
@@ -95,6 +95,11 @@ def resolve_machine(connection: sqlite3.Connection, identity: pb.Identity, repor
     """
     marks = marks_of(identity)
     machine_id = _best_known(connection, marks) or machine_id_of(marks, report_id)
+    _note_machine(connection, machine_id, identity, now_s)
+    return machine_id
+
+
+def _note_machine(connection: sqlite3.Connection, machine_id: str, identity: pb.Identity, now_s: float) -> None:
     connection.execute(
         "INSERT INTO machine VALUES (?,?,?,?,?,?,?) ON CONFLICT (machine_id) DO UPDATE SET "
         "smbios_uuid=excluded.smbios_uuid, serial=excluded.serial, manufacturer=excluded.manufacturer, "
@@ -109,9 +114,21 @@ def resolve_machine(connection: sqlite3.Connection, identity: pb.Identity, repor
             now_s,
         ),
     )
-    for kind, value in _pairs(marks):
+    for kind, value in _pairs(marks_of(identity)):
         _note_mark(connection, (kind, value, machine_id), now_s)
-    return machine_id
+
+
+def remake_machine(connection: sqlite3.Connection, machine_id: str, told: Sequence[tuple[pb.Identity, float]]) -> None:
+    """What is known of a machine by these identities and when they came, oldest first; without any it is forgotten."""
+    for table in ("machine", "machine_mark", "clash"):
+        # The names are those above.
+        connection.execute(f"DELETE FROM {table} WHERE machine_id=?", (machine_id,))  # noqa: S608
+    connection.execute(
+        "DELETE FROM clash WHERE "
+        "(SELECT count(*) FROM machine_mark m WHERE m.kind=clash.kind AND m.value=clash.value)<2"
+    )
+    for identity, at_s in told:
+        _note_machine(connection, machine_id, identity, at_s)
 
 
 def _best_known(connection: sqlite3.Connection, marks: Marks) -> str | None:

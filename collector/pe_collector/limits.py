@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.message import Message
 from pe_agent import wire
 from pe_agent.errors import DecodeError
@@ -14,11 +15,14 @@ from pe_protos.v1 import report_pb2 as pb
 from pe_collector.refusal import Reason, Refused
 
 MESSAGE_OCTETS = 4 * 1024 * 1024
+# Of frames in one batch: a little less than half of what one stream may have in flight.
+BATCH_OCTETS = 768 * 1024
+MOST_IN_BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds for one report. Texts in characters; repeated: members of one list or map."""
+    """Bounds for one report and its stream. Texts in characters; repeated: members of one list or map."""
 
     frames: int = 50_000
     octets: int = 64 * 1024 * 1024
@@ -28,6 +32,32 @@ class Limits:
     # An agent that watches a log may have nothing to say for ten minutes.
     idle_s: float = 1800.0
     in_flight_octets: int = 2 * 1024 * 1024
+    expanded_octets: int = 512 * 1024 * 1024
+    files: int = 512
+    slow_reader_s: float = 60.0
+    octets_per_s: float = 32 * 1024 * 1024
+
+
+class Tally:
+    """How many logs, and how many octets of them, one stream has brought."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._paths: set[str] = set()
+        self._expanded = 0
+
+    def count(self, log: pb.LogChunk) -> None:
+        """One more chunk.
+
+        Raises:
+            Refused: it is one too many.
+        """
+        self._paths.add(log.path)
+        self._expanded += log.expanded_bytes
+        if len(self._paths) > self._limits.files:
+            raise Refused(Reason.TOO_MUCH, f"a report has at most {self._limits.files} logs")
+        if self._expanded > self._limits.expanded_octets:
+            raise Refused(Reason.TOO_MUCH, f"logs of a report unpack to at most {self._limits.expanded_octets} octets")
 
 
 def read_hello(octets: bytes, limits: Limits) -> pb.Hello:
@@ -46,14 +76,40 @@ def read_hello(octets: bytes, limits: Limits) -> pb.Hello:
     return frame.hello
 
 
+def read_records(octets: bytes) -> list[tuple[pb.Frame, bytes]]:
+    """The frames in a later message, one or a batch, each with its own octets; no frame is checked yet.
+
+    Raises:
+        Refused: it is no protobuf message, or too many frames.
+    """
+    message = _parse(octets)
+    if not message.HasField("batch"):
+        return [(message, octets)]
+    if len(message.batch.frames) > MOST_IN_BATCH:
+        raise Refused(Reason.TOO_MUCH, f"{len(message.batch.frames)} frames in a batch, at most {MOST_IN_BATCH}")
+    return [(_parse(alone), alone) for alone in message.batch.frames]
+
+
 def read_record(octets: bytes, limits: Limits) -> pb.Frame:
     """A later frame, checked for itself; its place in the stream is the caller's business.
 
     Raises:
-        Refused: it is a hello, no protobuf message, or breaks a bound.
+        Refused: it is a hello or a batch, no protobuf message, or breaks a bound.
     """
-    frame = read_frame(octets, limits)
-    if frame.WhichOneof("body") == "hello" or frame.sequence == 0:
+    return check_record(_parse(octets), octets, limits)
+
+
+def check_record(frame: pb.Frame, octets: bytes, limits: Limits) -> pb.Frame:
+    """The frame, if it is one that may follow a hello and keeps the bounds.
+
+    Raises:
+        Refused: it may not, or does not.
+    """
+    _check_bounds(frame, octets, limits)
+    body = frame.WhichOneof("body")
+    if body == "batch":
+        raise Refused(Reason.MALFORMED, "a batch inside a batch, or where only single frames may be")
+    if body == "hello" or frame.sequence == 0:
         raise Refused(Reason.MALFORMED, f"frame {frame.sequence}: a second hello; it only opens a stream")
     if frame.sequence > limits.frames:
         raise Refused(Reason.TOO_MUCH, f"frame {frame.sequence}: a report has at most {limits.frames} frames")
@@ -62,20 +118,40 @@ def read_record(octets: bytes, limits: Limits) -> pb.Frame:
     return frame
 
 
+def read_parcel(octets: bytes) -> pb.Parcel:
+    """A message of a forwarding stream.
+
+    Raises:
+        Refused: it is none.
+    """
+    try:
+        return pb.Parcel.FromString(octets)
+    except ProtobufDecodeError as exc:
+        raise Refused(Reason.MALFORMED, f"{len(octets)} octets are no parcel: {exc}") from exc
+
+
 def read_frame(octets: bytes, limits: Limits) -> pb.Frame:
     """Octets to a frame whose texts and lists are within bounds.
 
     Raises:
         Refused: they are not, or are no frame.
     """
+    frame = _parse(octets)
+    _check_bounds(frame, octets, limits)
+    return frame
+
+
+def _parse(octets: bytes) -> pb.Frame:
     try:
-        frame = wire.parse_frame(octets)
+        return wire.parse_frame(octets)
     except DecodeError as exc:
         raise Refused(Reason.MALFORMED, str(exc)) from exc
+
+
+def _check_bounds(frame: pb.Frame, octets: bytes, limits: Limits) -> None:
     # A member of a list takes two octets at least: a small frame can break no bound.
     if len(octets) > min(limits.text, 2 * limits.repeated):
         _check(frame, limits, f"frame {frame.sequence}")
-    return frame
 
 
 def _check(message: Message, limits: Limits, where: str) -> None:

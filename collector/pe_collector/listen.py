@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pe_agent.errors import UsageError
 
@@ -30,6 +30,16 @@ class Listen:
         if plain and not is_loopback(host):
             raise UsageError(f"{text}: --plain is for loopback only; reports cross a network with TLS or not at all")
         return cls(host, int(port), plain)
+
+    @classmethod
+    def for_people(cls, text: str) -> Listen:
+        """Where people ask: with TLS unless the address is on loopback.
+
+        Raises:
+            UsageError: it is not of the form HOST:PORT.
+        """
+        listen = cls.parse(text, plain=False)
+        return replace(listen, plain=is_loopback(listen.host))
 
     @property
     def security(self) -> str:

@@ -54,6 +54,8 @@ def ask(
 
 
 def _authorize(action: int, first: str | None, second: str | None, _base: str | None, _view: str | None) -> int:
+    if action == sqlite3.SQLITE_READ and (first == "audit" or (first or "").startswith("quarantined_")):
+        return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_READ:
         return sqlite3.SQLITE_IGNORE if (first, second) == _SECRET else sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_FUNCTION and second == "load_extension":

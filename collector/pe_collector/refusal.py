@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pe_agent.errors import PeError
+
+HOUR_S = 3600
 
 
 class Reason(StrEnum):
@@ -15,12 +19,18 @@ class Reason(StrEnum):
     TOKEN_UNKNOWN = "token-unknown"  # noqa: S105
     TOKEN_EXPIRED = "token-expired"  # noqa: S105
     TOKEN_REVOKED = "token-revoked"  # noqa: S105
+    TOKEN_ROLE = "token-role"  # noqa: S105
+    QUARANTINED = "quarantined"
     FOREIGN_REPORT = "foreign-report"
+    REPLAYED = "replayed"
     MALFORMED = "malformed"
     GAP = "gap"
     TOO_MUCH = "too-much"
     IDLE = "idle"
+    SLOW_READER = "slow-reader"
     BUSY = "busy"
+    FLOOD = "flood"
+    DISK_RESERVE = "disk-reserve"
     STORAGE = "storage"
 
 
@@ -33,10 +43,11 @@ class Refused(PeError):
 
 
 class Refusals:
-    """How often each reason was given since the program started."""
+    """How often each reason was given since the program started, and since it was last asked what is new."""
 
     def __init__(self) -> None:
         self._counts: Counter[Reason] = Counter()
+        self._noted: Counter[Reason] = Counter()
 
     def count(self, reason: Reason) -> None:
         """One more."""
@@ -45,3 +56,34 @@ class Refusals:
     def counts(self) -> dict[Reason, int]:
         """Every reason, also those never given."""
         return {reason: self._counts[reason] for reason in Reason}
+
+    def fresh(self) -> dict[Reason, int]:
+        """What came since the last call; what a failed note should count again goes back by `again`."""
+        counts = Counter(self._counts)
+        fresh = counts - self._noted
+        self._noted = counts
+        return dict(fresh)
+
+    def again(self, fresh: Mapping[Reason, int]) -> None:
+        """These were not noted after all."""
+        self._noted.subtract(fresh)
+
+
+def note_refusals(connection: sqlite3.Connection, fresh: Mapping[Reason, int], now_s: float) -> None:
+    """Add to the counts of this hour, inside the caller's transaction."""
+    hour_at = int(now_s // HOUR_S * HOUR_S)
+    connection.executemany(
+        "INSERT INTO refusal VALUES (?,?,?) ON CONFLICT DO UPDATE SET times=times+excluded.times",
+        [(hour_at, reason, times) for reason, times in fresh.items()],
+    )
+
+
+def refusal_counts(connection: sqlite3.Connection, since_s: float = 0.0) -> dict[str, int]:
+    """How often each reason was given in the hours since then, by what is stored: a minute behind at most.
+
+    Every reason is there, also those never given; so are words of another version.
+    """
+    rows = connection.execute(
+        "SELECT reason, sum(times) FROM refusal WHERE hour_at>=? GROUP BY reason", (since_s - HOUR_S,)
+    )
+    return dict.fromkeys(map(str, Reason), 0) | {row[0]: row[1] for row in rows}

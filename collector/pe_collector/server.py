@@ -12,12 +12,20 @@ from pathlib import Path
 
 import grpc
 from pe_agent.errors import UsageError
+from starlette.types import ASGIApp
 
-from pe_collector import redaction, store, trust
+from pe_collector import http_listener, redaction, store, trust
+from pe_collector.door import Door
+from pe_collector.gate import Gate
 from pe_collector.intake import Intake
 from pe_collector.limits import MESSAGE_OCTETS
 from pe_collector.listen import Listen
+from pe_collector.looking import Looking
+from pe_collector.questions.log_reading import LogReading
+from pe_collector.refusal import note_refusals
+from pe_collector.reserve import Floors, Reserve
 from pe_collector.service import Ingest
+from pe_collector.settings import Settings
 
 STOP_GRACE_S = 1.0
 _OPTIONS = (
@@ -33,32 +41,35 @@ _OPTIONS = (
     ("grpc.max_concurrent_streams", 1_000),
 )
 _MOST_STREAMS = 10_000
+MOST_UPLOAD_CONNECTIONS, MOST_OPS_CONNECTIONS = 2_000, 200
+NOTE_REFUSALS_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Where reports come in: by gRPC, and by HTTPS upload unless None."""
-
-    ingest: Listen
-    upload: Listen | None = None
-
-
-def serve(folder: Path, listeners: Listeners, say: Callable[[str], None]) -> None:
+def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
     """Take reports until SIGTERM or SIGINT; `say` hears one line for each port that is open.
 
     Raises:
-        UsageError: the folder is not initialised, or the port cannot be had.
+        UsageError: the folder is not initialised, or a port cannot be had.
         StoreError: the database does not open.
     """
-    credentials = None if listeners.ingest.plain else _credentials(trust.read_server_trust(folder))
+    listen = settings.ingest_listen()
+    credentials = None if listen.plain else _credentials(trust.read_server_trust(*_certificate(folder, settings)))
     if not (folder / store.FILE_NAME).exists():
         raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
     path = store.create(folder)
     writer = store.Writer(path)
     try:
         with closing(store.open_reader(path)) as reader:
-            intake = Intake(writer, reader, redaction.read_key(folder))
-            asyncio.run(_serve(intake, listeners, credentials, _Place(folder, say)))
+            intake = Intake(
+                writer,
+                reader,
+                Reserve(folder, Floors(settings.reserve_for_verdicts_octets, settings.reserve_octets)),
+                redaction.read_key(folder),
+                settings.limits(),
+                gate=Gate(settings.gate()),
+            )
+            with closing(Looking(path, writer, settings.look_every_s)), closing(LogReading(path, writer)):
+                asyncio.run(_serve(intake, settings, credentials, _Place(folder, say)))
     finally:
         writer.close()
 
@@ -69,12 +80,10 @@ class _Place:
     say: Callable[[str], None]
 
 
-async def _serve(
-    intake: Intake, listeners: Listeners, credentials: grpc.ServerCredentials | None, place: _Place
-) -> None:
-    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MOST_STREAMS)
+async def _serve(intake: Intake, settings: Settings, credentials: grpc.ServerCredentials | None, place: _Place) -> None:
+    server = grpc.aio.server(interceptors=[Door(intake)], options=_OPTIONS, maximum_concurrent_rpcs=_MOST_STREAMS)
     server.add_generic_rpc_handlers((Ingest(intake).handler(),))
-    listen = listeners.ingest
+    listen = settings.ingest_listen()
     port = bind(server, listen, credentials)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -83,15 +92,71 @@ async def _serve(
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(_note_refusals, intake)
         await server.start()
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         place.say(f"pe-collector listening for reports on {listen.at(port)} ({listen.security})")
-        if listeners.upload is not None:
-            from pe_collector.upload_listener import listening  # noqa: PLC0415 - only who takes uploads pays for it
+        await _listen_by_http(stack, intake, settings, place)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), NOTE_REFUSALS_S)
+            await _note_refusals(intake)
 
-            port = await stack.enter_async_context(listening(intake, listeners.upload, place.folder, STOP_GRACE_S))
-            place.say(f"pe-collector listening for uploads on {listeners.upload.at(port)} ({listen.security})")
-        await stop.wait()
+
+async def _note_refusals(intake: Intake) -> None:
+    if not (fresh := intake.refusals.fresh()):
+        return
+    try:
+        await asyncio.wrap_future(intake.writer.run(lambda c: note_refusals(c, fresh, intake.now_s())))
+    except store.StoreError:
+        intake.refusals.again(fresh)
+
+
+async def _listen_by_http(stack: contextlib.AsyncExitStack, intake: Intake, settings: Settings, place: _Place) -> None:
+    uploads, people = settings.upload_listen(), settings.ops_listen()
+    if uploads is not None:
+        from pe_collector.upload import application  # noqa: PLC0415 - only who takes uploads pays for it
+
+        door = http_listener.Door(uploads, *_certificate(place.folder, settings), MOST_UPLOAD_CONNECTIONS, STOP_GRACE_S)
+        await _open(stack, application(intake), door, (place, "uploads"))
+    if people is None:
+        return
+    from pe_collector import ops  # noqa: PLC0415 - as above
+
+    state = ops.OpsState(
+        place.folder,
+        lambda step: intake.writer.run(step).result(),
+        settings.access(),
+        intake.now_s,
+        intake.refusals.counts,
+    )
+    door = http_listener.Door(people, *_ops_certificate(place.folder, settings), MOST_OPS_CONNECTIONS, STOP_GRACE_S)
+    try:
+        await _open(stack, ops.app(state), door, (place, "questions"))
+    except UsageError as exc:
+        # A port that nobody chose must not keep reports from coming in.
+        if settings.ops != Settings().ops:
+            raise
+        place.say(f"pe-collector answers no questions here: {exc} (--ops HOST:PORT names another port)")
+
+
+async def _open(
+    stack: contextlib.AsyncExitStack, application: ASGIApp, door: http_listener.Door, what: tuple[_Place, str]
+) -> None:
+    place, kind = what
+    port = await stack.enter_async_context(http_listener.listening(application, door))
+    place.say(f"pe-collector listening for {kind} on {door.listen.at(port)} ({door.listen.security})")
+
+
+def _certificate(folder: Path, settings: Settings) -> tuple[Path, Path]:
+    """Key and certificate for reports."""
+    return Path(settings.key or folder / trust.KEY), Path(settings.certificate or folder / trust.CERTIFICATE)
+
+
+def _ops_certificate(folder: Path, settings: Settings) -> tuple[Path, Path]:
+    """Key and certificate for people."""
+    key, certificate = _certificate(folder, settings)
+    return Path(settings.ops_key or key), Path(settings.ops_certificate or certificate)
 
 
 def bind(server: grpc.aio.Server, listen: Listen, credentials: grpc.ServerCredentials | None) -> int:

@@ -1,4 +1,4 @@
-"""Who may send reports? Tokens `id.secret`; of the secret only a hash is kept."""
+"""Who may send, and who may ask? Tokens `id.secret`; of the secret only a hash is kept."""
 
 from __future__ import annotations
 
@@ -7,46 +7,90 @@ import hashlib
 import hmac
 import os
 import sqlite3
+from dataclasses import dataclass
 
 from pe_agent.errors import UsageError
 
 from pe_collector.refusal import Reason, Refused
+from pe_collector.roles import Role
 
 SECRET_OCTETS = 32
 DEFAULT_DAYS = 90.0
+_DAY_S = 86400.0
+# No honest token is longer; what is longer is not hashed.
+_MOST_LETTERS = 200
 _ADVICE = "make a new one with `pe-collector tokens new` and put it into the boot image"
 
 
-def new_token(connection: sqlite3.Connection, name: str, now_s: float, days: float = DEFAULT_DAYS) -> str:
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that is good now, without its secret."""
+
+    id: str
+    name: str
+    role: Role
+    last_used: float | None = None
+
+
+def new_token(
+    connection: sqlite3.Connection, name: str, now_s: float, days: float = DEFAULT_DAYS, role: Role = Role.INGEST
+) -> str:
     """Make a token and return it whole: the only time its secret can be seen."""
     token_id = base64.b32encode(os.urandom(5)).decode().lower()
     secret = os.urandom(SECRET_OCTETS).hex()
     connection.execute(
-        "INSERT INTO token (token_id, secret_hash, name, created, expires) VALUES (?,?,?,?,?)",
-        (token_id, _hash(secret), name, now_s, now_s + days * 86400),
+        "INSERT INTO token (token_id, secret_hash, name, created, expires, role) VALUES (?,?,?,?,?,?)",
+        (token_id, _hash(secret), name, now_s, now_s + days * _DAY_S, role),
     )
     return f"{token_id}.{secret}"
 
 
 def check_token(connection: sqlite3.Connection, token: str, now_s: float) -> str:
-    """The id of a token that is good now.
+    """The id of a token that may send now.
 
     Raises:
-        Refused: it is missing, unknown, expired or revoked; the message says what to do.
+        Refused: it is missing, unknown, expired, revoked or for people; the message says what to do.
+    """
+    found = find_token(connection, token, now_s)
+    if found.role is not Role.INGEST:
+        raise Refused(Reason.TOKEN_ROLE, f"token {found.id} is a {found.role} token, not one for sending; {_ADVICE}")
+    return found.id
+
+
+def find_token(connection: sqlite3.Connection, token: str, now_s: float) -> Token:
+    """A token that is good now, whatever it is for.
+
+    Raises:
+        Refused: it is missing, unknown, expired, revoked or in quarantine.
     """
     if not token:
         raise Refused(Reason.NO_TOKEN, f"the hello carries no token; {_ADVICE}")
-    token_id, _, secret = token.strip().partition(".")
-    row = connection.execute("SELECT secret_hash, expires, revoked FROM token WHERE token_id=?", (token_id,)).fetchone()
+    token_id, _, secret = token.strip()[:_MOST_LETTERS].partition(".")
+    row = connection.execute("SELECT * FROM token WHERE token_id=?", (token_id,)).fetchone()
     # An unknown id costs the same comparison as a wrong secret.
     right = hmac.compare_digest(_hash(secret), row["secret_hash"] if row else _hash(""))
     if row is None or not right:
+        raise Refused(Reason.TOKEN_UNKNOWN, f"the token is not one of this collector's; {_ADVICE}")
+    return good_token(connection, token_id, now_s)
+
+
+def good_token(connection: sqlite3.Connection, token_id: str, now_s: float) -> Token:
+    """A token by its id, whose secret was seen before.
+
+    Raises:
+        Refused: it is not good any more.
+    """
+    row = connection.execute("SELECT * FROM token WHERE token_id=?", (token_id,)).fetchone()
+    if row is None:
         raise Refused(Reason.TOKEN_UNKNOWN, f"the token is not one of this collector's; {_ADVICE}")
     if row["revoked"] is not None:
         raise Refused(Reason.TOKEN_REVOKED, f"token {token_id} was revoked; {_ADVICE}")
     if row["expires"] <= now_s:
         raise Refused(Reason.TOKEN_EXPIRED, f"token {token_id} has expired; {_ADVICE}")
-    return token_id
+    held = connection.execute("SELECT 1 FROM quarantine WHERE token_id=? AND lifted IS NULL", (token_id,)).fetchone()
+    if held is not None:
+        raise Refused(Reason.QUARANTINED, f"token {token_id} is in quarantine; {_ADVICE}")
+    return Token(token_id, row["name"], Role(row["role"]), row["last_used"])
 
 
 def revoke_token(connection: sqlite3.Connection, token_id: str, now_s: float) -> None:
@@ -59,15 +103,38 @@ def revoke_token(connection: sqlite3.Connection, token_id: str, now_s: float) ->
         "UPDATE token SET revoked=coalesce(revoked, ?) WHERE token_id=?", (now_s, token_id)
     ).rowcount
     if not changed:
-        raise UsageError(f"no token {token_id!r}; `pe-collector tokens list` shows them")
+        raise no_such_token(token_id)
+
+
+def rotate_token(connection: sqlite3.Connection, token_id: str, now_s: float, overlap_days: float) -> str:
+    """A new token with the name, role and life of an old one, which ends `overlap_days` from now or earlier.
+
+    Raises:
+        UsageError: there is no such token.
+    """
+    row = connection.execute("SELECT * FROM token WHERE token_id=?", (token_id,)).fetchone()
+    if row is None:
+        raise no_such_token(token_id)
+    days = (row["expires"] - row["created"]) / _DAY_S
+    made = new_token(connection, row["name"], now_s, days, Role(row["role"]))
+    until = now_s + overlap_days * _DAY_S
+    connection.execute("UPDATE token SET expires=min(expires, ?) WHERE token_id=?", (until, token_id))
+    return made
 
 
 def list_tokens(connection: sqlite3.Connection) -> list[dict[str, object]]:
-    """All tokens, oldest first, without their secrets."""
+    """All tokens, oldest first, without their secrets; `quarantined` is since when their reports are hidden."""
     rows = connection.execute(
-        "SELECT token_id, name, created, expires, revoked, last_used, last_peer FROM token ORDER BY created, token_id"
+        "SELECT token_id, role, name, created, expires, revoked, (SELECT min(since) FROM quarantine q "
+        "WHERE q.token_id=token.token_id AND lifted IS NULL) AS quarantined, last_used, last_peer "
+        "FROM token ORDER BY created, token_id"
     )
     return [dict(row) for row in rows]
+
+
+def no_such_token(token_id: str) -> UsageError:
+    """The error for an id that no token has."""
+    return UsageError(f"no token {token_id!r}; `pe-collector tokens list` shows them")
 
 
 def _hash(secret: str) -> str:

@@ -14,14 +14,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pe_agent.errors import UsageError
 
-from pe_collector import store, tokens
+from pe_collector import audit, store, tokens
+from pe_collector.roles import Role
 
 # Boot images check this name, not the address, so that the collector can move.
 SERVER_NAME = "pe-collector"
 # The clock of Windows PE may stand years in the past.
 VALID_FROM = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 VALID_DAYS = 3652
-CA, CA_KEY, CERTIFICATE, KEY, FIRST_TOKEN = "ca.pem", "ca.key", "server.pem", "server.key", "first.token"
+CA, CA_KEY, CERTIFICATE, KEY = "ca.pem", "ca.key", "server.pem", "server.key"
+FIRST_TOKEN, ADMIN_TOKEN = "first.token", "admin.token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class ServerTrust:
 
 
 def init(folder: Path, now_s: float) -> None:
-    """Make the data folder: authority, server certificate, database, first token. Nobody else may read it.
+    """Make the data folder: authority, server certificate, database, first tokens. Nobody else may read it.
 
     Raises:
         UsageError: the folder is already initialised, or cannot be made.
@@ -44,23 +46,26 @@ def init(folder: Path, now_s: float) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
         with closing(store.open_writer(store.create(folder))) as connection:
-            _write(folder / FIRST_TOKEN, tokens.new_token(connection, "first", now_s).encode() + b"\n")
+            for name, role in ((FIRST_TOKEN, Role.INGEST), (ADMIN_TOKEN, Role.ADMIN)):
+                made = tokens.new_token(connection, name.partition(".")[0], now_s, role=role)
+                _write(folder / name, made.encode() + b"\n")
+            audit.record(connection, audit.by_command(now_s, "init"))
         _make_certificates(folder, now_s)
     except OSError as exc:
         raise UsageError(f"{folder}: {exc.strerror or exc}; name another folder with --data") from exc
 
 
-def read_server_trust(folder: Path) -> ServerTrust:
-    """Key and certificate that `init` made.
+def read_server_trust(key: Path, certificate: Path) -> ServerTrust:
+    """The key and certificate that `init` made, or the organisation's.
 
     Raises:
         UsageError: they are not there or cannot be read.
     """
     try:
-        return ServerTrust((folder / KEY).read_bytes(), (folder / CERTIFICATE).read_bytes())
+        return ServerTrust(key.read_bytes(), certificate.read_bytes())
     except OSError as exc:
         raise UsageError(
-            f"{exc.filename}: {exc.strerror}; run `pe-collector init --data {folder}` as the user that serves"
+            f"{exc.filename}: {exc.strerror}; run `pe-collector init --data {key.parent}` as the user that serves"
         ) from exc
 
 

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,6 +64,8 @@ class Collector:
     address: str
     token: str
     tls: bool
+    ops: str = ""
+    upload: str = ""
 
     def channel(self, ca: bytes | None = None) -> grpc.Channel:
         if not self.tls:
@@ -84,43 +87,81 @@ class Collector:
 _OPEN: list[Client] = []
 
 
-def start_collector(data: Path, *, tls: bool, port: int = 0) -> Collector:
-    told = ["serve", "--data", str(data), "--ingest", f"127.0.0.1:{port}", *([] if tls else ["--plain"])]
+def start_collector(data: Path, *, tls: bool, port: int = 0, told: tuple[str, ...] = ("--no-ops",)) -> Collector:
+    told = ("serve", "--data", str(data), "--ingest", f"127.0.0.1:{port}", *([] if tls else ["--plain"]), *told)
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "pe_collector", *told], stdout=subprocess.PIPE, env=dict(os.environ)
     )
     line = process.stdout.readline().decode()
     assert line.startswith("pe-collector listening for reports on 127.0.0.1:"), line
     token = (data / "first.token").read_text().strip()
-    return Collector(data, process, line.split(" on ")[1].split()[0], token, tls)
+    running = Collector(data, process, line.split(" on ")[1].split()[0], token, tls)
+    for option, name in (("--upload", "upload"), ("--ops", "ops")):
+        if option in told:
+            line = process.stdout.readline().decode()
+            assert line.startswith("pe-collector listening for "), line
+            setattr(running, name, line.split(" on ")[1].split()[0])
+    return running
+
+
+@pytest.fixture(scope="session")
+def fresh_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `init` makes, made once: each test gets a copy."""
+    folder = tmp_path_factory.mktemp("init") / "data"
+    done = run_cli("init", data=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    done = run_cli("init", data=tmp_path / "data")
-    assert done.returncode == 0, done.stderr
-    return tmp_path / "data"
+def data(fresh_data: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(fresh_data, tmp_path / "data"))
 
 
 @pytest.fixture
 def start(data: Path) -> Iterator[Callable[..., Collector]]:
     running: list[Collector] = []
 
-    def begin(*, tls: bool = False, port: int = 0) -> Collector:
-        running.append(start_collector(data, tls=tls, port=port))
+    def begin(*, tls: bool = False, port: int = 0, told: tuple[str, ...] = ("--no-ops",)) -> Collector:
+        running.append(start_collector(data, tls=tls, port=port, told=told))
         return running[-1]
 
     yield begin
+    _close_clients()
+    for collector in running:
+        _end(collector)
+
+
+def _close_clients() -> None:
     while _OPEN:
         client = _OPEN.pop()
         client.call.cancel()
         client.end()
         client.channel.close()
-    for collector in running:
-        if collector.process.poll() is None:
-            collector.process.kill()
-        collector.process.wait(10)
-        collector.process.stdout.close()
+
+
+def _end(collector: Collector) -> None:
+    if collector.process.poll() is None:
+        collector.process.kill()
+    collector.process.wait(10)
+    collector.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """One collector for all tests of a module, with uploads and an ops listener; reports come without TLS."""
+    data = tmp_path_factory.mktemp("house") / "data"
+    assert run_cli("init", data=data).returncode == 0
+    collector = start_collector(data, tls=False, told=("--upload", "127.0.0.1:0", "--ops", "127.0.0.1:0"))
+    yield collector
+    _end(collector)
+
+
+@pytest.fixture
+def ops(house: Collector) -> Iterator[Collector]:
+    """The module's collector, its streams ended after the test."""
+    yield house
+    _close_clients()
 
 
 @pytest.fixture

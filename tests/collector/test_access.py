@@ -1,5 +1,6 @@
 """Who may send, and whom does the sender believe?"""
 
+import json
 import sqlite3
 import stat
 import subprocess
@@ -13,7 +14,7 @@ HOUR_S = 3600
 
 
 def test_init_makes_files_that_nobody_else_reads(data):
-    names = {"ca.pem", "ca.key", "server.pem", "server.key", "first.token", "collector.sqlite"}
+    names = {"ca.pem", "ca.key", "server.pem", "server.key", "first.token", "admin.token", "collector.sqlite"}
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data.iterdir() if path.name in names}
     assert modes == dict.fromkeys(names, 0o600)
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
@@ -63,7 +64,8 @@ def test_a_wrong_secret_is_refused_with_what_to_do(collector, frames):
 
 def test_the_hash_of_the_secret_is_no_secret(collector, frames, data):
     with sqlite3.connect(data / "collector.sqlite") as connection:
-        token_id, stolen = connection.execute("SELECT token_id, secret_hash FROM token").fetchone()
+        question = "SELECT token_id, secret_hash FROM token WHERE role='ingest'"
+        token_id, stolen = connection.execute(question).fetchone()
     status, _ = collector.client().send(frames.hello(f"{token_id}.{stolen}")).refusal()
     assert status is grpc.StatusCode.UNAUTHENTICATED
 
@@ -94,9 +96,10 @@ def test_a_report_begun_under_another_token_is_refused(collector, frames, cli, d
 
 def test_the_last_use_of_a_token_is_shown(collector, frames, cli, data):
     collector.client().send(frames.hello(collector.token)).receipt()
-    shown = cli("tokens", "list", "--format", "csv", data=data).stdout.decode().splitlines()
-    assert shown[0].endswith("last_used,last_peer")
-    assert "127.0.0.1" in shown[1]
+    shown = json.loads(cli("tokens", "list", "--format", "json", data=data).stdout)
+    (used,) = (row for row in shown if row["last_used"])
+    assert collector.token.startswith(used["token_id"])
+    assert "127.0.0.1" in used["last_peer"]
 
 
 def test_without_tls_only_loopback_is_served(data):

@@ -110,7 +110,7 @@ PAIRS = [
     (model.Clock, pb.Clock, {}),
     (model.Opening, pb.Hello, {}),
 ]
-ONLY_ON_THE_WIRE = {pb.LogChunk: {"codec", "expanded_bytes"}, pb.Hello: {"token", "clock"}}
+ONLY_ON_THE_WIRE = {pb.LogChunk: {"codec", "expanded_bytes"}, pb.Hello: {"token", "clock", "session"}}
 
 
 @pytest.mark.parametrize(("model_type", "message", "renamed"), PAIRS, ids=lambda p: getattr(p, "__name__", ""))

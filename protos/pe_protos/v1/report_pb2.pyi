@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Frame(_message.Message):
-    __slots__ = ("sequence", "hello", "observation", "log", "finding", "summary", "event")
+    __slots__ = ("sequence", "hello", "observation", "log", "finding", "summary", "event", "batch")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OBSERVATION_FIELD_NUMBER: _ClassVar[int]
@@ -15,6 +15,7 @@ class Frame(_message.Message):
     FINDING_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     hello: Hello
     observation: Observation
@@ -22,10 +23,37 @@ class Frame(_message.Message):
     finding: Finding
     summary: Summary
     event: Event
-    def __init__(self, sequence: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., observation: _Optional[_Union[Observation, _Mapping]] = ..., log: _Optional[_Union[LogChunk, _Mapping]] = ..., finding: _Optional[_Union[Finding, _Mapping]] = ..., summary: _Optional[_Union[Summary, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
+    batch: Batch
+    def __init__(self, sequence: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., observation: _Optional[_Union[Observation, _Mapping]] = ..., log: _Optional[_Union[LogChunk, _Mapping]] = ..., finding: _Optional[_Union[Finding, _Mapping]] = ..., summary: _Optional[_Union[Summary, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Batch(_message.Message):
+    __slots__ = ("frames",)
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    frames: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, frames: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Parcel(_message.Message):
+    __slots__ = ("token", "frames")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    frames: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, token: _Optional[str] = ..., frames: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ParcelReceipt(_message.Message):
+    __slots__ = ("report_id", "receipt", "refused", "message")
+    REPORT_ID_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    report_id: bytes
+    receipt: Receipt
+    refused: str
+    message: str
+    def __init__(self, report_id: _Optional[bytes] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., refused: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "agent_version", "report_id", "token", "identity", "boot", "trigger", "clock")
+    __slots__ = ("protocol", "agent_version", "report_id", "token", "identity", "boot", "trigger", "clock", "session")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     REPORT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +62,7 @@ class Hello(_message.Message):
     BOOT_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     agent_version: str
     report_id: bytes
@@ -42,7 +71,8 @@ class Hello(_message.Message):
     boot: Boot
     trigger: str
     clock: Clock
-    def __init__(self, protocol: _Optional[int] = ..., agent_version: _Optional[str] = ..., report_id: _Optional[bytes] = ..., token: _Optional[str] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ..., boot: _Optional[_Union[Boot, _Mapping]] = ..., trigger: _Optional[str] = ..., clock: _Optional[_Union[Clock, _Mapping]] = ...) -> None: ...
+    session: bytes
+    def __init__(self, protocol: _Optional[int] = ..., agent_version: _Optional[str] = ..., report_id: _Optional[bytes] = ..., token: _Optional[str] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ..., boot: _Optional[_Union[Boot, _Mapping]] = ..., trigger: _Optional[str] = ..., clock: _Optional[_Union[Clock, _Mapping]] = ..., session: _Optional[bytes] = ...) -> None: ...
 
 class Identity(_message.Message):
     __slots__ = ("smbios_uuid", "serial", "manufacturer", "model", "macs")
@@ -214,16 +244,22 @@ class Summary(_message.Message):
     def __init__(self, status: _Optional[str] = ..., finding_id: _Optional[str] = ..., title: _Optional[str] = ..., owner: _Optional[str] = ..., advice: _Optional[str] = ..., confidence: _Optional[float] = ..., ruled_out: _Optional[_Iterable[_Union[RuledOut, _Mapping]]] = ..., finished_at_s: _Optional[float] = ..., signatures_sha256: _Optional[bytes] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("protocol", "stored_through", "complete", "code")
+    __slots__ = ("protocol", "stored_through", "complete", "code", "batch_bytes", "session", "logs_left_out")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     STORED_THROUGH_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    LOGS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     stored_through: int
     complete: bool
     code: str
-    def __init__(self, protocol: _Optional[int] = ..., stored_through: _Optional[int] = ..., complete: _Optional[bool] = ..., code: _Optional[str] = ...) -> None: ...
+    batch_bytes: int
+    session: bytes
+    logs_left_out: int
+    def __init__(self, protocol: _Optional[int] = ..., stored_through: _Optional[int] = ..., complete: _Optional[bool] = ..., code: _Optional[str] = ..., batch_bytes: _Optional[int] = ..., session: _Optional[bytes] = ..., logs_left_out: _Optional[int] = ...) -> None: ...
 
 class Report(_message.Message):
     __slots__ = ("hello", "events", "observations", "logs", "findings", "summary")

@@ -39,6 +39,11 @@ class IngestStub:
                 request_serializer=pe__protos_dot_v1_dot_report__pb2.Frame.SerializeToString,
                 response_deserializer=pe__protos_dot_v1_dot_report__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.Forward = channel.stream_stream(
+                '/pe.v1.Ingest/Forward',
+                request_serializer=pe__protos_dot_v1_dot_report__pb2.Parcel.SerializeToString,
+                response_deserializer=pe__protos_dot_v1_dot_report__pb2.ParcelReceipt.FromString,
+                _registered_method=True)
 
 
 class IngestServicer:
@@ -49,8 +54,18 @@ class IngestServicer:
         stored_through says where to go on; then frames in ascending sequence. The collector answers with a
         Receipt after each commit; a Receipt never names a frame that is not on disk.
         Statuses: UNAUTHENTICATED token unknown, expired or revoked; PERMISSION_DENIED another machine's report;
+        ABORTED a session that is not the sender's or is over, open the report anew without it;
         INVALID_ARGUMENT a frame that breaks the rules above; RESOURCE_EXHAUSTED a limit, try again later;
         UNAVAILABLE the collector is stopping.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Forward(self, request_iterator, context):
+        """Many reports on one stream, for a collector that passes on what it has on disk. Each Parcel is answered by a
+        ParcelReceipt after its commit, in any order; the sender bounds how many are under way. A refused parcel does not
+        end the stream. Statuses as above; they end it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +78,11 @@ def add_IngestServicer_to_server(servicer, server):
                     servicer.Deliver,
                     request_deserializer=pe__protos_dot_v1_dot_report__pb2.Frame.FromString,
                     response_serializer=pe__protos_dot_v1_dot_report__pb2.Receipt.SerializeToString,
+            ),
+            'Forward': grpc.stream_stream_rpc_method_handler(
+                    servicer.Forward,
+                    request_deserializer=pe__protos_dot_v1_dot_report__pb2.Parcel.FromString,
+                    response_serializer=pe__protos_dot_v1_dot_report__pb2.ParcelReceipt.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +112,33 @@ class Ingest:
             '/pe.v1.Ingest/Deliver',
             pe__protos_dot_v1_dot_report__pb2.Frame.SerializeToString,
             pe__protos_dot_v1_dot_report__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Forward(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/pe.v1.Ingest/Forward',
+            pe__protos_dot_v1_dot_report__pb2.Parcel.SerializeToString,
+            pe__protos_dot_v1_dot_report__pb2.ParcelReceipt.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,4 +1,4 @@
-"""The listener for uploads: same certificate, own port, in the loop of the gRPC server."""
+"""An HTTP listener in the loop of the gRPC server: for uploads, and for the ops side."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ import contextlib
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from pe_agent.errors import UsageError
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pe_collector import trust
-from pe_collector.intake import Intake
 from pe_collector.listen import Listen
-from pe_collector.upload import application
 
-MOST_CONNECTIONS = 2_000
 FIRST_REQUEST_S = 15.0
 _BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where an application listens: key and certificate are PEM files, unused by a plain listener."""
+
+    listen: Listen
+    key: Path
+    certificate: Path
+    most_connections: int
+    grace_s: float
 
 
 class _Impatient(H11Protocol):
@@ -49,15 +58,15 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def listening(intake: Intake, listen: Listen, folder: Path, grace_s: float) -> AsyncIterator[int]:
-    """Take uploads inside the block; gives the port that is open. Requests under way have `grace_s` to end.
+async def listening(application: ASGIApp, door: Door) -> AsyncIterator[int]:
+    """Answer requests inside the block; gives the port that is open. Requests under way have `grace_s` to end.
 
     Raises:
         UsageError: the port cannot be had.
     """
-    tls: dict[str, Any] = {} if listen.plain else _files(folder)
+    tls: dict[str, Any] = {} if door.listen.plain else {"ssl_keyfile": door.key, "ssl_certfile": door.certificate}
     config = uvicorn.Config(
-        application(intake),
+        application,
         http=_Impatient,
         ws="none",
         lifespan="off",
@@ -68,11 +77,11 @@ async def listening(intake: Intake, listen: Listen, folder: Path, grace_s: float
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=max(1, round(grace_s)),
+        limit_concurrency=door.most_connections,
+        timeout_graceful_shutdown=max(1, round(door.grace_s)),
         **tls,
     )
-    with _socket(listen) as sock:
+    with _socket(door.listen) as sock:
         server = _Server(config)
         serving = asyncio.create_task(server.serve([sock]))
         try:
@@ -80,10 +89,6 @@ async def listening(intake: Intake, listen: Listen, folder: Path, grace_s: float
         finally:
             server.should_exit = True
             await serving
-
-
-def _files(folder: Path) -> dict[str, Any]:
-    return {"ssl_keyfile": folder / trust.KEY, "ssl_certfile": folder / trust.CERTIFICATE}
 
 
 def _socket(listen: Listen) -> socket.socket:
