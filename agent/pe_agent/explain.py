@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pe_agent.codes import CodeMeaning, explain_code, looks_like_code
-from pe_agent.judge import LogHit, judge, scan_log
+from pe_agent.judge import judge
 from pe_agent.log_sources import sources_of
 from pe_agent.model import Finding, RuledOut
 from pe_agent.readers.formats import read_any
 from pe_agent.readers.record import LogRecord
+from pe_agent.scan import LogHit, scan_log
 from pe_agent.signatures import SignatureSet
 
 __all__ = [
@@ -45,7 +46,7 @@ def explain_paths(paths: Iterable[Path | str], signatures: SignatureSet) -> Expl
     notes: list[str] = []
     sources = [source for path in paths for source in sources_of(Path(path))]
     for source in sources:
-        hits += scan_log(source.name, read_any(source.blocks()), signatures)
+        hits += scan_log(source.name, source.blocks(), signatures)
         notes += source.notes()
     judgement = judge((), (), hits, signatures)
     files = tuple(source.name for source in sources)

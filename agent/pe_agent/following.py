@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from pe_agent.judge import LogHit, scan_log
-from pe_agent.readers.formats import read_any
-from pe_agent.readers.record import LogRecord
+from pe_agent.scan import LogHit, Scan
 from pe_agent.signatures import SignatureSet
 
 # A log is read from its beginning each time: its secrets are taken out on the way, which cannot begin in the middle.
@@ -37,20 +35,12 @@ class Follower:
             OSError: from `blocks`; what was judged before then is kept.
         """
         began_s = self.clock_s()
+        scan = Scan(self.name, signatures)
         hits: list[LogHit] = []
         try:
-            hits.extend(scan_log(self.name, self._finished(read_any(blocks), final=final), signatures))
+            hits.extend(scan.hits(blocks, final=final))
         finally:
             self.hits = tuple(hits) or self.hits
+            self.half_written = scan.half_written
             now_s = self.clock_s()
             self._not_before_s = now_s + PAUSE_FACTOR * (now_s - began_s)
-
-    def _finished(self, records: Iterator[LogRecord], *, final: bool) -> Iterator[LogRecord]:
-        last: LogRecord | None = None
-        for record in records:
-            if last is not None:
-                yield last
-            last = record
-        self.half_written = last is not None and not last.octets.endswith(b"\n")
-        if last is not None and (final or not self.half_written):
-            yield last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from string import Template
 
@@ -23,21 +23,12 @@ from pe_agent.model import (
     Status,
     Verdict,
 )
-from pe_agent.panther import LogRecord
 from pe_agent.related import Related, relate
+from pe_agent.scan import MOST_TEXT, LogHit
 from pe_agent.signatures import Exclusion, Signature, SignatureSet, Stage
 from pe_agent.words import describe, describe_event, value_text
 
-# Of one row in one log file; the first lines convict, the thousandth adds nothing.
-MOST_HITS = 4
 MOST_EVIDENCE = 16
-_MOST_TEXT = 500
-_BATCH_RECORDS = 512
-_MOST_DULL = 4096
-# `YYYY-MM-DD HH:MM:SS`, in which no mark of any row lies.
-_STAMP_OCTETS = 19
-# Lower case; what is no letter, digit or underscore parts words.
-_WORDS = bytes(ord(chr(c).lower()) if c < 128 and (chr(c).isalnum() or c == 0x5F) else 0x20 for c in range(256))
 _MOST_EVENTS = 6
 _NEVER_CERTAIN = 0.99
 # What a log says of a fault is worth less when the same path answers now.
@@ -49,16 +40,6 @@ _ASKED = "wds-client-*"
 _SEVERITY = {Status.HEALTHY: 0, Status.UNKNOWN: 0, Status.WARNING: 1, Status.FAULT: 2}
 _STATUS_OF = {Outcome.FAILED: Status.FAULT, Outcome.WARNING: Status.WARNING, Outcome.CRASHED: Status.WARNING}
 _ASK = "Send the report to whoever looks after the deployment; no known cause fits this answer."
-
-
-@dataclass(frozen=True, slots=True)
-class LogHit:
-    """A log record that meets a row's conditions; `facts` are the fields its sentences may name, `time` its stamp."""
-
-    row: Signature | Exclusion
-    evidence: Evidence
-    facts: Mapping[str, FactValue] = field(default_factory=dict)
-    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,51 +64,6 @@ class _Cause:
 
     def explains_finding(self, finding_id: str) -> bool:
         return finding_id != self.finding.id and any(fnmatchcase(finding_id, p) for p in self.explains)
-
-
-def scan_log(name: str, records: Iterable[LogRecord], signatures: SignatureSet) -> Iterator[LogHit]:
-    """The records that meet a row about logs, at most MOST_HITS of each row; reads a large log at full speed."""
-    rows = [row for row in signatures.rows if row.when.log]
-    left = {id(row): MOST_HITS for row in rows}
-    literals = {literal: _longest_word(literal) for row in rows for literal in row.when.literals}
-    # A loop of retries writes the same lines a million times.
-    dull: set[bytes] = set()
-    source = iter(records)
-    while batch := list(itertools.islice(source, _BATCH_RECORDS)):
-        # One search in many records for what a row cannot do without; hardly any batch needs more.
-        there = _those_in(b"\n".join([record.octets for record in batch]), literals)
-        likely = [row for row in rows if not there.isdisjoint(row.when.literals)] if there else []
-        for record in batch if likely else ():
-            told = _without_time(record.octets)
-            if told in dull:
-                continue
-            met = [row for row in likely if left[id(row)] and row.when.match_record(record)]
-            if not met and len(dull) < _MOST_DULL:
-                dull.add(told)
-            for row in met:
-                left[id(row)] -= 1
-                yield _hit(name, record, row)
-
-
-def _those_in(text: bytes, literals: Mapping[bytes, bytes]) -> set[bytes]:
-    """Which of the literals (each with its longest word) a text holds, without regard to case.
-
-    The distinct words of a log are a tenth of it: a literal whose word is not among them need not be searched for.
-    """
-    words = b" ".join(set(text.translate(_WORDS).split()))
-    likely = [literal for literal, word in literals.items() if word in words]
-    if not likely:
-        return set()
-    lowered = text.lower()
-    return {literal for literal in likely if literal in lowered}
-
-
-def _longest_word(literal: bytes) -> bytes:
-    return max(literal.translate(_WORDS).split(), key=len, default=b"")
-
-
-def _without_time(octets: bytes) -> bytes:
-    return octets[_STAMP_OCTETS:] if octets[:1].isdigit() else octets
 
 
 def judge(
@@ -163,16 +99,6 @@ def order_of(hits: Iterable[LogHit], events: Sequence[Event], clocks: Clocks | N
     return boot_order(stamps, events, clocks)
 
 
-def _hit(name: str, record: LogRecord, row: Signature | Exclusion) -> LogHit:
-    text = record.text
-    match = next(m for pattern in row.when.log if (m := pattern.search(text)))
-    facts: dict[str, FactValue] = {"file": name, "line": record.line, "component": record.component, "text": text}
-    if record.code is not None:
-        facts["code"] = f"0x{record.code:08X}"
-    facts |= {key: value for key, value in match.groupdict().items() if value is not None}
-    return LogHit(row, Evidence(text[:_MOST_TEXT], name, record.line), facts, record.time)
-
-
 def _from_hit(hit: LogHit, row: Signature) -> _Cause:
     return _cause(row, hit.facts, (hit.evidence,))
 
@@ -190,7 +116,7 @@ def _from_observation(pair: Related, events: Sequence[Event], signatures: Signat
 
 
 def _evidence(observation: Observation) -> Evidence:
-    return Evidence(describe(observation)[:_MOST_TEXT], probe=observation.probe, target=observation.target)
+    return Evidence(describe(observation)[:MOST_TEXT], probe=observation.probe, target=observation.target)
 
 
 def _timeline(observation: Observation, stage: Stage, events: Sequence[Event]) -> tuple[Evidence, ...]:

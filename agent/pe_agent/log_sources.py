@@ -16,6 +16,7 @@ from typing import IO
 from pe_agent import log_places
 from pe_agent.errors import UsageError
 from pe_agent.readers.record import encoding_of
+from pe_agent.shared_file import open_shared
 
 BLOCK_OCTETS = 1024 * 1024
 # A damaged member of an archive loses the block in which the damage shows.
@@ -99,7 +100,7 @@ def sources_of(path: Path) -> Sequence[Source]:
 
 
 def _file(path: Path) -> Source:
-    return Source(str(path), lambda: path.open("rb"))
+    return Source(str(path), lambda: open_shared(path))
 
 
 def _of_folder(folder: Path) -> list[Source]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pe_agent.model import FactValue, LogChunk, Observation, Outcome, Reason
 from pe_agent.redact import Redactor
+from pe_agent.shared_file import open_shared
 
 PROBE = "logs"
 BLOCK_OCTETS = 256 * 1024
@@ -54,7 +55,7 @@ class LogFile:
         Raises:
             OSError: the file cannot be opened or read; what was read before stays emitted.
         """
-        with self.path.open("rb") as file:
+        with open_shared(self.path) as file:
             self.file_bytes = file.seek(0, 2)
             file.seek(0)
             redactor = Redactor(self.key)
@@ -86,6 +87,8 @@ class LogFile:
         facts: dict[str, FactValue] = {"file_bytes": self.file_bytes, "collected_bytes": self.collected_bytes}
         if problem is not None:
             facts["error"] = problem.strerror or str(problem)
+            if winerror := getattr(problem, "winerror", None):
+                facts["winerror"] = winerror
             reason = Reason.ACCESS_DENIED if isinstance(problem, PermissionError) else Reason.TRUNCATED
             return Observation(PROBE, self.shown, Outcome.WARNING, reason, started_at_s, elapsed_s, facts)
         if self._left_out:

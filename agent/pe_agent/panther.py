@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pe_agent.readers import stream
-from pe_agent.readers.record import Fields, Grammar, LogRecord, code_in, encoding_of
+from pe_agent.readers.record import Fields, LogRecord, code_in, encoding_of, line_grammar
 from pe_agent.readers.stream import MOST_OCTETS
 
 __all__ = ["GRAMMAR", "MOST_OCTETS", "LogRecord", "code_in", "encoding_of", "read_records"]
@@ -20,13 +20,13 @@ _LEVELS = r"(?:Fatal Error|Info|Warning|Error|Debug|Perf)"
 _ID = r"\[0x[0-9A-Fa-f]{6}\]"
 _COMPONENTS = r"(?:SP|IBSLIB|IBS|MOUPG|MIG|SYSPRP|DISM|CONX|PANTHR|CBS|UI|DIAG|CSI|CMI|TOOL|DPX|WDS)"
 # Where a record begins. Without a stamp a level alone is not enough: continuation lines may begin with such a word.
-_BEGINS = re.compile(
-    rf"(?:\xef\xbb\xbf)?(?:{STAMP}, |"
+_BEGINS = (
+    rf"{STAMP}, |"
     rf"[ \t]*{_LEVELS}[ \t]+(?:\"|(?:{_ID}[ \t]+)?{_COMPONENTS}[ \t]+\S|{_ID}[ \t])|"
-    r"(?:Info {6}|Warning {3}|Error {5})(?=\S))".encode("latin-1")
-).match
+    r"(?:Info {6}|Warning {3}|Error {5})(?=\S)"
+)
 # Lines of other programs in a file of the same name: never a continuation of a Setup record.
-_FOREIGN = re.compile(rb"[\w-]+\.(?:dll|exe): |\[\d\d/\d\d/\d{4} |<!\[LOG\[").match
+_FOREIGN = r"[\w-]+\.(?:dll|exe): |\[\d\d/\d\d/\d{4} |<!\[LOG\["
 _COLUMNS = re.compile(rf"({STAMP}), (.{{10}}) ({_ID}| {{10}}) (.{{6}}) (.*)", re.DOTALL)
 _LOOSE = re.compile(
     rf"(?:({STAMP}),)?\s*({_LEVELS})(?:\s+|$)(?:({_ID})\s+)?(?:({_COMPONENTS})\s+(?=\S))?(.*)", re.DOTALL
@@ -55,4 +55,4 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-GRAMMAR = Grammar(begins=_BEGINS, columns=read_columns, foreign=_FOREIGN)
+GRAMMAR = line_grammar(_BEGINS, read_columns, foreign=_FOREIGN)

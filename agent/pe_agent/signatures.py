@@ -1,11 +1,10 @@
-"""Which marks convict which cause? The rows of signatures.toml and signatures/*.toml, checked once at the border."""
+"""Which marks convict which cause? The rows of signatures/*.toml, checked once at the border."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from importlib import resources
@@ -13,10 +12,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from pe_agent.conditions import Conditions, read_conditions
 from pe_agent.errors import UsageError
-from pe_agent.model import FactValue, Observation, Outcome, Owner, Reason, Status
-from pe_agent.panther import LogRecord
-from pe_agent.readers.formats import FORMAT_NAMES, format_name
+from pe_agent.model import Owner, Status
 from pe_agent.toml_row import Row
 
 
@@ -39,52 +37,6 @@ class Mark(StrEnum):
     VERIFIED = "verified"
     INFERRED = "inferred"
     FROM_MEMORY = "from-memory"
-
-
-@dataclass(frozen=True, slots=True)
-class FactTest:
-    """A condition on one fact; a fact that is missing fails every test."""
-
-    name: str
-    operator: str
-    value: Any
-
-    def holds(self, facts: Mapping[str, FactValue]) -> bool:
-        """Whether these facts meet it."""
-        return self.name in facts and _OPERATORS[self.operator](facts[self.name], self.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What must hold, all of it. Empty means: not asked. `log` is a row about log records, `probe` about probes."""
-
-    log: tuple[re.Pattern[str], ...] = ()
-    literals: tuple[bytes, ...] = ()
-    codes: frozenset[int] = frozenset()
-    components: frozenset[str] = frozenset()
-    formats: frozenset[str] = frozenset()
-    probe: str = ""
-    outcomes: frozenset[Outcome] = frozenset()
-    reasons: frozenset[Reason] = frozenset()
-    facts: tuple[FactTest, ...] = ()
-
-    def match_record(self, record: LogRecord) -> bool:
-        """Whether a log record meets them; never for a row about a probe."""
-        return (
-            any(pattern.search(record.text) for pattern in self.log)
-            and (not self.codes or record.code in self.codes)
-            and (not self.components or record.component in self.components)
-            and (not self.formats or format_name(record) in self.formats)
-        )
-
-    def match_observation(self, observation: Observation) -> bool:
-        """Whether a probe's answer meets them; never for a row about logs."""
-        return (
-            self.probe == observation.probe
-            and (not self.outcomes or observation.outcome in self.outcomes)
-            and (not self.reasons or observation.reason in self.reasons)
-            and all(test.holds(observation.facts) for test in self.facts)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +123,9 @@ def parse_all(files: Sequence[tuple[str, bytes]]) -> SignatureSet:
 
 
 def _own_files() -> list[tuple[str, bytes]]:
-    package = resources.files("pe_agent")
-    themes = sorted(package.joinpath("signatures").iterdir(), key=lambda file: file.name)
-    files = [package.joinpath("signatures.toml"), *(file for file in themes if file.name.endswith(".toml"))]
-    return [(file.name, file.read_bytes()) for file in files]
+    folder = resources.files("pe_agent").joinpath("signatures")
+    themes = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    return [(file.name, file.read_bytes()) for file in themes]
 
 
 def _document(octets: bytes, name: str) -> dict[str, Any]:
@@ -213,7 +164,7 @@ def _signature(row: Row) -> Signature:
         confidence=row.share("confidence"),
         source=row.text("source"),
         mark=row.word("mark", Mark),
-        when=_conditions(row),
+        when=read_conditions(row),
         explains=frozenset(row.texts("explains")),
     )
     row.done()
@@ -227,54 +178,7 @@ def _exclusion(row: Row) -> Exclusion:
         because=row.template("because"),
         source=row.text("source"),
         mark=row.word("mark", Mark),
-        when=_conditions(row),
+        when=read_conditions(row),
     )
     row.done()
     return exclusion
-
-
-def _conditions(row: Row) -> Conditions:
-    patterns = row.texts("log")
-    conditions = Conditions(
-        log=tuple(row.pattern(pattern) for pattern in patterns),
-        literals=tuple(row.literal(pattern) for pattern in patterns),
-        codes=frozenset(row.code(text) for text in row.texts("code")),
-        components=frozenset(row.texts("component")),
-        formats=_formats(row),
-        probe=next(iter(row.texts("probe")), ""),
-        outcomes=row.words("outcome", Outcome),
-        reasons=row.words("reason", Reason),
-        facts=tuple(FactTest(*test) for test in row.tests("fact", _OPERANDS)),
-    )
-    if bool(conditions.log) == bool(conditions.probe):
-        raise UsageError(f"{row.where}: a row has either log or probe")
-    about_log = conditions.codes or conditions.components or conditions.formats
-    about_probe = conditions.outcomes or conditions.reasons or conditions.facts
-    if (conditions.probe and about_log) or (conditions.log and about_probe):
-        raise UsageError(f"{row.where}: format, code and component go with log; outcome, reason and fact go with probe")
-    return conditions
-
-
-def _formats(row: Row) -> frozenset[str]:
-    formats = frozenset(row.texts("format"))
-    for name in sorted(formats - FORMAT_NAMES):
-        raise UsageError(f"{row.where}: format {name!r} is none of {', '.join(sorted(FORMAT_NAMES))}")
-    return formats
-
-
-def _is_number(value: FactValue) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-_OPERATORS: dict[str, Callable[[FactValue, Any], bool]] = {
-    "eq": lambda fact, value: type(fact) is type(value) and fact == value,
-    "in": lambda fact, values: fact in values,
-    "lt": lambda fact, value: _is_number(fact) and fact < value,
-    "gt": lambda fact, value: _is_number(fact) and fact > value,
-}
-_OPERANDS: dict[str, tuple[type, ...]] = {
-    "eq": (str, int, float, bool),
-    "in": (list,),
-    "lt": (int, float),
-    "gt": (int, float),
-}

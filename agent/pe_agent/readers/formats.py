@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pe_agent import panther
-from pe_agent.readers import cmtrace, dhcp_server, setupapi, stream, wds_events, wds_trace, wpeinit
+from pe_agent.readers import cmtrace, dhcp_server, setupapi, stream, wds_events, wds_export, wds_trace, wpeinit
 from pe_agent.readers.record import NARROW, Fields, Grammar, LogRecord, encoding_of
 
 # The choice is made by this much of a file.
@@ -25,6 +25,8 @@ class Format:
 
 
 PANTHER = Format("panther", "Windows Setup (setupact.log, setuperr.log)", panther.GRAMMAR)
+# Told by its header only: without one, lines that begin with a quote are anything.
+EXPORT = Format("wds-events-csv", "WDS Diagnostics events, Export-Csv", wds_export.ANY_ORDER, server=True)
 # Where two rows explain equally many lines, the earlier one is taken. A file that none explains is read as
 # a log of Setup: single lines without columns.
 FORMATS: tuple[Format, ...] = (
@@ -36,6 +38,7 @@ FORMATS: tuple[Format, ...] = (
     Format("wds-events-xml", "WDS Diagnostics events, XML", wds_events.XML, server=True),
     Format("wds-events-rows", "WDS Diagnostics events, CSV or tabs", wds_events.ROWS, server=True),
     Format("wds-events-list", "WDS Diagnostics events, text", wds_events.LIST, server=True),
+    EXPORT,
     Format("dhcp-audit", "DHCP server of Windows, audit log", dhcp_server.WINDOWS_AUDIT, server=True),
     Format("dhcp-syslog", "ISC dhcpd or dnsmasq", dhcp_server.SYSLOG, server=True),
     Format("dhcp-kea", "Kea", dhcp_server.KEA, server=True),
@@ -49,12 +52,18 @@ _NAMES = {row.grammar.columns: row.name for row in FORMATS}
 
 def format_name(record: LogRecord) -> str:
     """Which row of FORMATS explains a record, or SCREEN."""
+    if isinstance(record.columns, wds_export.ExportedColumns):
+        return EXPORT.name
     return _NAMES.get(record.columns, SCREEN) if record.columns else SCREEN
 
 
 def format_of(head: bytes) -> Format:
-    """The format whose records begin most often in the first HEAD_OCTETS of a file."""
-    counts = [(_beginnings(head[:HEAD_OCTETS], row.grammar), row) for row in FORMATS]
+    """The format that a header names, else the one whose records begin most often in the first HEAD_OCTETS."""
+    head = _narrow(head[:HEAD_OCTETS])
+    exported = wds_export.grammar_of(head)
+    if exported is not None:
+        return replace(EXPORT, grammar=exported)
+    counts = [(_beginnings(head, row.grammar), row) for row in FORMATS if row is not EXPORT]
     most, row = max(counts, key=lambda pair: pair[0])
     return row if most else PANTHER
 
@@ -85,8 +94,10 @@ def recognise(chunks: Iterable[bytes]) -> tuple[Format, Iterator[bytes]]:
     return format_of(head), itertools.chain((head,), pieces)
 
 
-def _beginnings(head: bytes, grammar: Grammar) -> int:
+def _narrow(head: bytes) -> bytes:
     encoding = encoding_of(head)
-    if encoding != NARROW:
-        head = head.decode(encoding, "replace").encode("utf-8", "replace")
+    return head if encoding == NARROW else head.decode(encoding, "replace").encode("utf-8", "replace")
+
+
+def _beginnings(head: bytes, grammar: Grammar) -> int:
     return sum(grammar.begins(line) is not None for line in head.split(grammar.delimiter))

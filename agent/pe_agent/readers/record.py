@@ -32,12 +32,21 @@ class Fields(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class LineFeeds:
+    """Finds the line feed before a line that begins a record, is foreign, or is a record's last one."""
+
+    begins: re.Pattern[bytes]
+    foreign: re.Pattern[bytes] | None = None
+    ends: re.Pattern[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Grammar:
     """How a format is cut into records; all functions are pure and take any octets.
 
     `begins` and `foreign` look at a line: the second one is never a continuation. `ends` says that a line is the last
     one of its record; without it a record lasts until the next one begins. `columns` reads a whole record. A line
-    ends with `delimiter`.
+    ends with `delimiter`. `line_feeds` says the same of the lines for a search in many of them at once.
     """
 
     begins: Callable[[bytes], object]
@@ -45,6 +54,30 @@ class Grammar:
     foreign: Callable[[bytes], object] | None = None
     ends: Callable[[bytes], object] | None = None
     delimiter: bytes = b"\n"
+    line_feeds: LineFeeds | None = None
+
+
+def line_grammar(begins: str, columns: Callable[[str], Fields], foreign: str = "", ends: str = "") -> Grammar:
+    """A format of lines told by how they start: regular expressions that look at one line only.
+
+    A record may start with a byte order mark.
+    """
+    started = rf"(?:\xef\xbb\xbf)?(?:{begins})"
+    return Grammar(
+        begins=_octets(started).match,
+        columns=columns,
+        foreign=_octets(foreign).match if foreign else None,
+        ends=_octets(ends).match if ends else None,
+        line_feeds=LineFeeds(
+            begins=_octets(rf"\n(?={started})"),
+            foreign=_octets(rf"\n(?={foreign})") if foreign else None,
+            ends=_octets(rf"\n(?={ends})") if ends else None,
+        ),
+    )
+
+
+def _octets(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode("latin-1"))
 
 
 @dataclass(slots=True)

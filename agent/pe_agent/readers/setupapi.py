@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from pe_agent.readers.record import Fields, Grammar
+from pe_agent.readers.record import Fields, line_grammar
 
-_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?(?:>>>  \[|\[(?:Device Install Log|BeginLog|Boot Session: ))").match
-_ENDS = re.compile(rb"<<<  \[Exit status: ").match
+_BEGINS = r">>>  \[|\[(?:Device Install Log|BeginLog|Boot Session: )"
+_ENDS = r"<<<  \[Exit status: "
 _TITLE = re.compile(r"(?:>>>  )?\[([^\]\n]*?)(?: - ([^\]\n]*))?\]")
 _TIME = re.compile(r"(?:Section start|Boot Session:) +(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?)")
 _STATUS = re.compile(r"^<<<  \[Exit status: (\w+)(?:\(0x([0-9a-fA-F]{1,8})\))?", re.MULTILINE)
@@ -30,4 +30,4 @@ def _columns(text: str) -> Fields:
     )
 
 
-GRAMMAR = Grammar(begins=_BEGINS, columns=_columns, ends=_ENDS)
+GRAMMAR = line_grammar(_BEGINS, _columns, ends=_ENDS)

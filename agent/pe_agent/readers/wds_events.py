@@ -12,10 +12,10 @@ import re
 import tomllib
 from importlib import resources
 
-from pe_agent.readers.record import Fields, Grammar, code_in
+from pe_agent.readers.record import Fields, Grammar, code_in, line_grammar
 
 # winmeta.xml: 1 critical, 2 error, 3 warning.
-_LEVELS = {"1": "Error", "2": "Error", "3": "Warning"}
+LEVELS = {"1": "Error", "2": "Error", "3": "Warning"}
 _ENTITIES = {
     "lt": "<",
     "gt": ">",
@@ -37,12 +37,13 @@ _PATTERNS = {
     "message": re.compile(r"<Message>([^<]*)</Message>"),
 }
 _ROW = (
+    # Most lines of a message hold no sign that parts columns: a quick no.
+    r"(?=[^,\t\n]{0,42}[,\t])"
     r"(?:\"?([^,\t\"\n]{1,40})\"?[,\t])?\"?([^,\t\"\n]{0,20}\d{1,2}:\d\d(?::\d\d)?[^,\t\"\n]{0,20})\"?[,\t]"
     r"(?:\"?([^,\t\"\n]{1,120})\"?[,\t])?\"?(\d{3,5})\"?[,\t]"
 )
-_ROW_BEGINS = re.compile(rf"(?:\xef\xbb\xbf)?{_ROW}".encode("latin-1")).match
 _ROW_COLUMNS = re.compile(rf"{_ROW}(.*)", re.DOTALL)
-_LIST_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?(?:TimeCreated[ \t]*:|Event\[\d+\])").match
+_LIST_BEGINS = r"TimeCreated[ \t]*:|Event\[\d+\]"
 _LIST_FIELD = re.compile(
     r"^ *(TimeCreated|Date|Id|Event ID|ProviderName|Source|Level\w*|Message|Description) *: *", re.M
 )
@@ -61,7 +62,7 @@ def _xml_columns(text: str) -> Fields:
     leaves = ((m[2] or m[1], m[3]) for m in _LEAF.finditer(body.partition("<RenderingInfo")[0]))
     title = found["message"] or event_titles().get(int(found["id"] or 0), f"Event {found['id']}")
     message = _unescaped("\n".join([title, *(f"{name}: {value}" for name, value in leaves)]))
-    level = _LEVELS.get(found["level"], "Info")
+    level = LEVELS.get(found["level"], "Info")
     return Fields(found["time"], level, found["id"], found["provider"], code_in(message), message)
 
 
@@ -78,7 +79,8 @@ def _list_columns(text: str) -> Fields:
     marks = list(_LIST_FIELD.finditer(text))
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     told: dict[str, str] = {}
-    for mark, end in zip(marks, ends, strict=True):
+    # Text that only begins like an event has no field, and so an end too many.
+    for mark, end in zip(marks, ends, strict=False):
         # A message may hold lines that look like fields; the first one of a name is the event's own.
         told.setdefault(mark[1], text[mark.end() : end].strip())
     message = "\n".join(line.strip() for line in told.get("Message", told.get("Description", "")).split("\n"))
@@ -98,5 +100,5 @@ XML = Grammar(
     ends=lambda piece: piece.endswith(b"</Event>"),
     delimiter=b"</Event>",
 )
-ROWS = Grammar(begins=_ROW_BEGINS, columns=_row_columns)
-LIST = Grammar(begins=_LIST_BEGINS, columns=_list_columns)
+ROWS = line_grammar(_ROW, _row_columns)
+LIST = line_grammar(_LIST_BEGINS, _list_columns)

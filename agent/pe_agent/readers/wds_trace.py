@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pe_agent.readers.record import Fields, Grammar, code_in
+from pe_agent.readers.record import Fields, code_in, line_grammar
 
-_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\[\d{1,10}\] \d\d:\d\d:\d\d: ").match
+_BEGINS = r"\[\d{1,10}\] \d\d:\d\d:\d\d: "
 _COLUMNS = re.compile(r"\[\d+\] (\d\d:\d\d:\d\d): ((?:\[([^\]\n]{1,80})\])?.*)", re.DOTALL)
 # The text keeps its [Module], because that is what the documentation quotes.
 _TROUBLE = re.compile(r"\b(?:error|failed)\b", re.IGNORECASE)
@@ -21,4 +21,4 @@ def _columns(text: str) -> Fields:
     return Fields(time=time, level=level, component=module or "", code=code_in(message), text=message)
 
 
-GRAMMAR = Grammar(begins=_BEGINS, columns=_columns)
+GRAMMAR = line_grammar(_BEGINS, _columns)

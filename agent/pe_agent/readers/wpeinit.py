@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from pe_agent.readers.record import Fields, Grammar, code_in
+from pe_agent.readers.record import Fields, code_in, line_grammar
 
 _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"
 # The level is padded to ten columns and the text may be indented; in Setup's own logs a message id follows, or ten
 # blanks in its place.
 _LEVEL = r"Info {6}|Warning {3}|Error {5}"
 _TEXT = r" {0,3}(?!\[0x)(?=\S)"
-_BEGINS = re.compile(rf"(?:\xef\xbb\xbf)?(?:{_STAMP}, )?(?:{_LEVEL}){_TEXT}".encode("latin-1")).match
+_BEGINS = rf"(?:{_STAMP}, )?(?:{_LEVEL}){_TEXT}"
 _COLUMNS = re.compile(rf"(?:({_STAMP}), )?({_LEVEL}) {{0,3}}(.*)", re.DOTALL)
 
 
@@ -23,4 +23,4 @@ def _columns(text: str) -> Fields:
     return Fields(time=time or "", level=level.strip(), code=code_in(message), text=message)
 
 
-GRAMMAR = Grammar(begins=_BEGINS, columns=_columns)
+GRAMMAR = line_grammar(_BEGINS, _columns)

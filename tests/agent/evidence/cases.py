@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pe_agent.boot_order import Clocks
-from pe_agent.judge import Judgement, LogHit, judge, order_of, scan_log
+from pe_agent.judge import Judgement, judge, order_of
 from pe_agent.model import Clock, Event, EventKind, Observation, Outcome, Reason
-from pe_agent.readers.formats import read_any
 from pe_agent.related import relate
+from pe_agent.scan import LogHit, scan_log
 from pe_agent.signatures import Signature, SignatureSet
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -44,7 +44,7 @@ def read_case(folder: Path) -> Case:
 
 def hits_of(case: Case, signatures: SignatureSet) -> tuple[LogHit, ...]:
     """What the logs of a case meet."""
-    return tuple(hit for name, log in case.logs.items() for hit in scan_log(name, read_any([log]), signatures))
+    return tuple(hit for name, log in case.logs.items() for hit in scan_log(name, [log], signatures))
 
 
 def judged(case: Case, signatures: SignatureSet) -> Judgement:

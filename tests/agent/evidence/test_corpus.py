@@ -38,9 +38,10 @@ def test_a_case_does_not_meet_what_it_only_comes_close_to(folder: Path, rows: Si
 
 
 @pytest.mark.parametrize("key", ["marks", "near"])
-def test_every_signature_has_a_case_that_meets_it_and_one_that_must_not(key: str, rows: SignatureSet) -> None:
+def test_every_signature_about_probes_has_a_case_and_a_near_miss(key: str, rows: SignatureSet) -> None:
+    """Those about logs have theirs in rows/."""
     shown = {name for folder in CASES for name in read_case(folder).expected.get(key, [])}
-    assert shown == {signature.id for signature in rows.signatures}
+    assert {signature.id for signature in rows.signatures if signature.when.probe} <= shown
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 from pe_agent import signatures
-from pe_agent.judge import MOST_HITS, judge, scan_log
+from pe_agent.judge import judge
 from pe_agent.model import Observation, Outcome, Owner, Reason, Status
-from pe_agent.panther import LogRecord, read_records
+from pe_agent.scan import MOST_HITS, scan_log
 from pe_agent.signatures import SignatureSet
 
 from .cases import CORPUS, Case, hits_of, judged, read_case
@@ -104,16 +104,16 @@ def test_the_verdict_carries_the_hash_of_the_rows(rows: SignatureSet) -> None:
 
 def test_a_thousand_equal_lines_are_a_few_hits(rows: SignatureSet) -> None:
     log = case("seed-2008").logs["setupact.log"] * 1000
-    failed = [h for h in scan_log("x", read_records([log]), rows) if h.row.id == "wds-client-session-failed"]
+    failed = [h for h in scan_log("x", [log], rows) if h.row.id == "wds-client-session-failed"]
     assert len(failed) == MOST_HITS
 
 
 def test_a_hit_comes_before_the_log_ends(rows: SignatureSet) -> None:
     log = case("seed-2008").logs["setupact.log"]
 
-    def endless() -> Iterator[LogRecord]:
+    def endless() -> Iterator[bytes]:
         while True:
-            yield from read_records([log])
+            yield log
 
     assert next(scan_log("x", endless(), rows)).evidence.line == 1
 
@@ -122,7 +122,7 @@ def test_a_line_in_utf_16_convicts_like_one_in_utf_8(rows: SignatureSet) -> None
     log = case("seed-2008").logs["setupact.log"]
     wide = b"\xff\xfe" + log.decode().encode("utf-16-le")
     narrow_lines = [h.evidence.line for h in hits_of(case("seed-2008"), rows)]
-    assert [h.evidence.line for h in scan_log("x", read_records([wide]), rows)] == narrow_lines
+    assert [h.evidence.line for h in scan_log("x", [wide], rows)] == narrow_lines
 
 
 def test_a_rejection_that_names_nobody_is_still_a_whole_sentence(rows: SignatureSet) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pe_agent import signatures
-from pe_agent.judge import scan_log
 from pe_agent.panther import read_records
+from pe_agent.scan import scan_log
 
 LINE = b"2026-03-02 08:15:30, Info       [0x0601c1] IBS    LogBootDeviceInfo:The boot device is [multi(0)]\r\n"
 SCRAPS = st.sampled_from(
@@ -64,7 +64,7 @@ def peak_octets(megabytes: int) -> int:
     rows = signatures.load()
     tracemalloc.start()
     try:
-        assert list(scan_log("setupact.log", read_records(stream(megabytes)), rows)) == []
+        assert list(scan_log("setupact.log", stream(megabytes), rows)) == []
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from pe_agent import signatures
+from pe_agent.conditions import FactTest
 from pe_agent.errors import UsageError
 from pe_agent.model import Observation, Outcome, Reason
-from pe_agent.signatures import FactTest, parse
+from pe_agent.signatures import parse
 
 ROW = """
 [[signature]]
@@ -59,11 +60,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         (PROBE_ROW + "fact.port.ge = 5", "fact.port.ge is not understood"),
         (PROBE_ROW + "fact.port.in = 5", "fact.port.in is not understood"),
         (PROBE_ROW + "fact.port = 5", "write fact.NAME.eq"),
-        (PROBE_ROW + "code = ['5']", "code and component go with log"),
+        (PROBE_ROW + "code = ['5']", "code, component and unless go with log"),
         (LOG_ROW + 'reason = "filtered"', "go with probe"),
         (LOG_ROW + 'code = "five"', "code 'five' is no number"),
-        (ROW, "a row has either log or probe"),
-        (LOG_ROW + 'probe = "wds-rpc"', "a row has either log or probe"),
+        (ROW, "a row has either log (or event) or probe"),
+        (LOG_ROW + 'probe = "wds-rpc"', "a row has either log (or event) or probe"),
         (ROW + "log = '(x'", "is no regular expression"),
         (ROW + "log = 'abcdef|ghijkl'", "plain characters"),
         (ROW + "log = '(abcdef)?x+'", "plain characters"),

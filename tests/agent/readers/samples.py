@@ -59,6 +59,14 @@ WDS_ROWS = (
     b"Error,3/2/2026 8:16:55 AM,Microsoft-Windows-Deployment-Services-Diagnostics,4101,None,"
     b'"The Following Client failed TFTP Download:\r\n\r\nClient IP: 10.10.1.24\r\nError: 0x800705B4"\r\n'
 )
+WDS_CSV = (
+    b"#TYPE System.Diagnostics.Eventing.Reader.EventLogRecord\r\n"
+    b'"Message","Id","Version","Level","ProviderName","TimeCreated","LevelDisplayName"\r\n'
+    b'"The following WDS Client has started.\r\n""quoted"", with a comma\r\n\r\nMAC Address: {52-54-00-12-34-56}\r\n"'
+    b',"4102","0","4","Microsoft-Windows-Deployment-Services-Diagnostics","3/2/2026 8:15:55 AM","Information"\r\n'
+    b'"The Following Client failed TFTP Download:\r\n\r\nClient IP: 10.10.1.24\r\nError: 0x800705B4","4101","0","2",'
+    b'"Microsoft-Windows-Deployment-Services-Diagnostics","3/2/2026 8:16:55 AM","Error"\r\n'
+)
 WDS_LIST = b"""
 TimeCreated  : 3/2/2026 8:15:55 AM
 Id           : 4102
@@ -102,6 +110,7 @@ SAMPLES: dict[str, tuple[tuple[bytes, int], ...]] = {
     "wds-trace": ((WDS_TRACE, 2),),
     "wds-events-xml": ((WDS_XML, 2), (b"\xff\xfe" + WDS_XML.decode().encode("utf-16-le"), 2)),
     "wds-events-rows": ((WDS_ROWS, 2),),
+    "wds-events-csv": ((WDS_CSV, 3),),
     "wds-events-list": ((WDS_LIST, 2),),
     "dhcp-audit": ((DHCP_AUDIT, 2),),
     "dhcp-syslog": ((ISC, 3), (DNSMASQ, 2)),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pe_agent.readers import stream
 from pe_agent.readers.formats import FORMATS, HEAD_OCTETS, Format, format_of, read_any
+from pe_agent.readers.gather import gather_records, split_lines
 from pe_agent.readers.record import LogRecord
 
 from . import samples
@@ -50,6 +51,11 @@ def test_any_octets_come_back_whole_and_have_text_that_can_be_sent(row: Format, 
     assert b"".join(record.raw for record in records) == octets
     for record in records:
         "".join(str(column) for column in record.fields).encode()
+
+
+def test_a_list_of_events_that_breaks_off_in_its_first_field_is_text_without_columns() -> None:
+    (record,) = stream.read_records([b"TimeCreated"], BY_NAME["wds-events-list"].grammar)
+    assert record.time == ""
 
 
 @pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
@@ -138,6 +144,64 @@ def test_an_event_in_a_row_keeps_its_message_of_many_lines() -> None:
     assert (done.message_id, done.time, done.level) == ("4100", "3/2/2026 8:15:55 AM", "Information")
     assert "Client IP: 10.10.1.23\nFilename: boot.wim" in done.text
     assert (failed.message_id, failed.code) == ("4101", 0x800705B4)
+
+
+def exported(order: list[str], delimiter: str) -> bytes:
+    """An export as Export-Csv writes it, its columns in any order."""
+    event = {
+        "Message": 'The following WDS Client has started.\r\n""One"", two; three\r\n\r\nMAC: 52-54-00-12-34-56',
+        "Id": "4102",
+        "ProviderName": "Microsoft-Windows-Deployment-Services-Diagnostics",
+        "TimeCreated": "3/2/2026 8:15:55 AM",
+        "UserId": "",
+    }
+    rows = [{name: name for name in event}, event, event | {"Id": "4112"}]
+    return b"".join(delimiter.join(f'"{row[name]}"' for name in order).encode() + b"\r\n" for row in rows)
+
+
+COLUMNS = ["Message", "Id", "ProviderName", "TimeCreated", "UserId"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("order", [COLUMNS[n:] + COLUMNS[:n] for n in range(len(COLUMNS))], ids=lambda o: o[0])
+def test_an_exported_event_is_read_by_the_names_in_its_header(order: list[str], delimiter: str) -> None:
+    octets = exported(order, delimiter)
+    for log in (octets, b"\xef\xbb\xbf" + octets, b"\xff\xfe" + octets.decode().encode("utf-16-le")):
+        assert format_of(log).name == "wds-events-csv"
+        records = list(read_any([log]))
+        assert b"".join(record.raw for record in records) == log
+        started, ended = (record for record in records if record.message_id)
+        assert (started.message_id, ended.message_id) == ("4102", "4112")
+        assert started.time == "3/2/2026 8:15:55 AM"
+        assert started.component == "Microsoft-Windows-Deployment-Services-Diagnostics"
+        assert started.text.split("\n") == [
+            "The following WDS Client has started.",
+            '"One", two; three',
+            "",
+            "MAC: 52-54-00-12-34-56",
+        ]
+
+
+def test_a_quoted_table_without_an_event_number_is_no_export() -> None:
+    assert format_of(b'"Name","Size"\r\n"boot.wim","1"\r\n').name != "wds-events-csv"
+
+
+def repeated(scraps: list[bytes]) -> bytes:
+    return b"".join(scraps) * (300_000 // sum(map(len, scraps)))
+
+
+LARGE = st.lists(SCRAPS, min_size=1, max_size=6).map(repeated)
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+@given(octets=LARGE | OCTETS, size=st.integers(20_000, 200_000))
+@settings(max_examples=8)
+def test_a_log_cut_into_stretches_has_the_records_that_its_lines_make(row: Format, octets: bytes, size: int) -> None:
+    """The quick ways of the reader agree with the rule, line by line."""
+    narrow = octets if octets[:2] not in (b"\xff\xfe", b"\xfe\xff") else b"\n" + octets
+    pieces = [narrow[at : at + size] for at in range(0, len(narrow), size)]
+    by_rule = gather_records(split_lines([narrow], row.grammar.delimiter), row.grammar, "utf-8", 1)
+    assert list(stream.read_records(pieces, row.grammar)) == list(by_rule)
 
 
 def test_an_event_in_a_list_keeps_its_message_of_many_lines() -> None:
