@@ -1,47 +1,108 @@
-"""Stored reports as boots for the pattern statistic: one a boot, however many reports it sent."""
+"""Stored reports as boots: one a boot, however many reports it sent."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
-
-from pe_collector.patterns import Boot
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 LEAST_CONFIDENCE = 0.5
+# What is looked at in one go; older reports are left out.
+MOST_REPORTS = 200_000
 # These have fields of their own.
 _OWN_FIELDS = frozenset({"address", "subnet", "prefix_length"})
+_WORST = {"fault": 0, "warning": 1, "unknown": 2, "incomplete": 3, "healthy": 4}
+# Attributes that the store works out from more than one fact, and their columns.
+_DERIVED = (("site", "site"), ("switch", "switch"), ("port", "switch_port"))
 _NOT_TRIED = ("skipped", "crashed")
 
 _Failures = Mapping[str, Mapping[str, str]]
 
 
-def boots_since(connection: sqlite3.Connection, since_s: float) -> list[Boot]:
-    """Boots that sent a report since then, in order of time."""
-    failures = _failures(connection, since_s)
-    reached = _reached(connection, since_s)
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One boot of one machine.
+
+    Attributes:
+        at_s: Unix time by the collector's clock, seconds.
+        address: IP address, or empty.
+        subnet: `10.10.1.0/24`, as the machine's own netmask says, or empty.
+        attributes: what else is known of the boot, by name; an absent or empty one is not known.
+        failures: findings -> the target each was seen on (`10.10.9.20:5040`), or empty.
+        doubtful: the same for findings that are little more than a guess.
+        reached: probes that gave an answer.
+        outcome: the worst verdict of its reports: fault, warning, unknown, incomplete or healthy.
+        verdict: the finding that the machine itself put first, or empty.
+        link_to_address_s: seconds from the link to the first address; None when not known.
+        source: address that the report came from; empty when a file or this computer brought it.
+    """
+
+    report_id: str
+    machine_id: str
+    at_s: float
+    address: str = ""
+    subnet: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+    healthy: bool = False
+    reached: frozenset[str] = frozenset()
+    doubtful: Mapping[str, str] = field(default_factory=dict)
+    outcome: str = ""
+    verdict: str = ""
+    link_to_address_s: float | None = None
+    source: str = ""
+
+
+def boots_since(connection: sqlite3.Connection, since_s: float, until_s: float | None = None) -> list[Boot]:
+    """Boots that sent a report since then, in order of time; of very many the newest MOST_REPORTS reports."""
+    since_s = max(since_s, _oldest(connection))
+    parts = _Parts(_failures(connection, since_s), _reached(connection, since_s))
     rows = connection.execute(
-        "SELECT report_id, machine_id, boot_key, booted_at, received_at, carried, address, prefix, attributes, outcome "
-        "FROM report WHERE received_at>=? ORDER BY received_at, report_id",
-        (since_s,),
+        "SELECT report_id, machine_id, boot_key, booted_at, received_at, carried, peer, address, prefix, attributes, "
+        "outcome, verdict, site, switch, switch_port, link_to_address_s FROM report "
+        "WHERE received_at>=? AND received_at<=? ORDER BY received_at, report_id",
+        (since_s, float("inf") if until_s is None else until_s),
     )
     of_boot: defaultdict[str, list[sqlite3.Row]] = defaultdict(list)
     for row in rows:
         of_boot[row["boot_key"]].append(row)
-    boots = [_boot(those, failures, reached) for those in of_boot.values()]
+    boots = [_boot(those, parts) for those in of_boot.values()]
     return sorted(boots, key=lambda boot: (boot.at_s, boot.report_id))
 
 
-def _boot(rows: list[sqlite3.Row], failures: _Failures, reached: Mapping[str, frozenset[str]]) -> Boot:
+def host_of_peer(peer: str) -> str:
+    """The address in a gRPC peer (`ipv4:10.1.1.5:5123`, `ipv6:%5B::1%5D:5123`) or in `10.1.1.5:5123`."""
+    text = peer.removeprefix("ipv4:").removeprefix("ipv6:").replace("%5B", "[").replace("%5D", "]")
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.rpartition(":")[0] if text.count(":") == 1 else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What other tables say, by report: (finding -> target) of the sure and of the doubtful ones, and probes."""
+
+    findings: tuple[_Failures, _Failures]
+    reached: Mapping[str, frozenset[str]]
+
+
+def _oldest(connection: sqlite3.Connection) -> float:
+    row = connection.execute(
+        "SELECT received_at FROM report ORDER BY received_at DESC LIMIT 1 OFFSET ?", (MOST_REPORTS - 1,)
+    ).fetchone()
+    return row["received_at"] if row else 0.0
+
+
+def _boot(rows: Sequence[sqlite3.Row], parts: _Parts) -> Boot:
     """The first report gives the time, the last one that knows an address the place; failures add up."""
     first = rows[0]
     best = next((row for row in reversed(rows) if row["address"]), rows[-1])
-    attributes = json.loads(best["attributes"])
-    failed: dict[str, str] = {}
-    for row in rows:
-        for signature, target in failures.get(row["report_id"], {}).items():
-            failed[signature] = failed.get(signature) or target
+    worst = min(reversed(rows), key=lambda row: _WORST.get(row["outcome"], len(_WORST)))
+    attributes = json.loads(best["attributes"]) | {name: best[column] for name, column in _DERIVED if best[column]}
+    failed, doubtful = (_together(rows, findings) for findings in parts.findings)
+    waits = [row["link_to_address_s"] for row in rows if row["link_to_address_s"] is not None]
     return Boot(
         report_id=best["report_id"],
         machine_id=first["machine_id"],
@@ -52,21 +113,41 @@ def _boot(rows: list[sqlite3.Row], failures: _Failures, reached: Mapping[str, fr
         attributes={name: value for name, value in attributes.items() if name not in _OWN_FIELDS},
         failures=failed,
         healthy=not failed and rows[-1]["outcome"] == "healthy",
-        reached=frozenset().union(*(reached.get(row["report_id"], frozenset()) for row in rows)),
+        reached=frozenset().union(*(parts.reached.get(row["report_id"], frozenset()) for row in rows)),
+        doubtful=doubtful,
+        outcome=worst["outcome"],
+        verdict=worst["verdict"],
+        link_to_address_s=waits[0] if waits else None,
+        source="" if best["carried"] else _elsewhere(host_of_peer(best["peer"])),
     )
 
 
-def _failures(connection: sqlite3.Connection, since_s: float) -> dict[str, dict[str, str]]:
+def _elsewhere(host: str) -> str:
+    """Empty for this computer itself: a proxy or a forwarder speaks for others."""
+    return "" if host in ("::1", "localhost") or host.startswith(("127.", "unix:")) else host
+
+
+def _together(rows: Sequence[sqlite3.Row], findings: _Failures) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for row in rows:
+        for finding, target in findings.get(row["report_id"], {}).items():
+            found[finding] = found.get(finding) or target
+    return found
+
+
+def _failures(connection: sqlite3.Connection, since_s: float) -> tuple[_Failures, _Failures]:
     rows = connection.execute(
-        "SELECT report_id, finding, evidence FROM finding JOIN report USING (report_id) "
-        "WHERE received_at>=? AND finding.confidence>=? ORDER BY report_id, sequence",
-        (since_s, LEAST_CONFIDENCE),
+        "SELECT report_id, finding, evidence, finding.confidence FROM finding JOIN report USING (report_id) "
+        "WHERE received_at>=? ORDER BY report_id, sequence",
+        (since_s,),
     )
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    sure: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    doubtful: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for row in rows:
         targets = (evidence["target"] for evidence in json.loads(row["evidence"]))
+        found = sure if (row["confidence"] or 0.0) >= LEAST_CONFIDENCE else doubtful
         found[row["report_id"]].setdefault(row["finding"], next(filter(None, targets), ""))
-    return dict(found)
+    return dict(sure), dict(doubtful)
 
 
 def _reached(connection: sqlite3.Connection, since_s: float) -> dict[str, frozenset[str]]:

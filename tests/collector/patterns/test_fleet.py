@@ -4,8 +4,9 @@ import re
 import pytest
 from pe_agent import wire
 from pe_agent.model import Status
+from pe_collector.boots import Boot
+from pe_collector.findings.look import find_patterns
 from pe_collector.fleet import FAULT_PREFIX, FAULT_SERVER, FAULT_SIGNATURE, simulate_fleet, write_fleet
-from pe_collector.patterns import Boot, find_patterns
 
 NOW_S = 1_763_838_000.0
 COLUMNS = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?), (.{10}) (\[0x[0-9A-Fa-f]{6}\]| {10}) (.{6}) (.*)")

@@ -4,7 +4,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pe_collector.statistics import Counts, bad_period, fisher_greater, log_likelihood_ratio, wilson_interval
+from pe_collector.statistics import Counts, beta_mass, exact_interval, fisher_greater
 
 
 def by_counting(counts):
@@ -40,33 +40,36 @@ def test_fisher_stays_in_range_for_large_tables():
     assert fisher_greater(Counts(10, 10000, 10, 10000)) == pytest.approx(0.588, abs=0.01)
 
 
-def test_the_likelihood_ratio_of_equal_rates_is_zero_and_of_a_lower_rate_negative():
-    assert log_likelihood_ratio(Counts(5, 10, 50, 100)) == pytest.approx(0.0, abs=1e-9)
-    assert log_likelihood_ratio(Counts(6, 6, 0, 6)) == pytest.approx(12 * math.log(2))
-    assert log_likelihood_ratio(Counts(0, 10, 50, 100)) < 0
+@pytest.mark.parametrize(
+    ("failed", "boots", "low", "high"),
+    [
+        (0, 18, 0.0, 1 - 0.025 ** (1 / 18)),
+        (6, 6, 0.025 ** (1 / 6), 1.0),
+        (8, 10, 0.44390, 0.97479),  # Clopper and Pearson's own chart, read to five places by later tables
+        (10, 20, 0.27196, 0.72804),
+        (0, 0, 0.0, 1.0),
+    ],
+)
+def test_the_exact_interval_gives_the_published_value(failed, boots, low, high):
+    assert exact_interval(failed, boots) == pytest.approx((low, high), abs=1e-5)
 
 
-def test_the_wilson_interval_gives_the_published_value():
-    low, high = wilson_interval(10, 20)
-    assert (low, high) == (pytest.approx(0.2993, abs=1e-4), pytest.approx(0.7007, abs=1e-4))
-    assert wilson_interval(0, 0) == (0.0, 1.0)
-    assert wilson_interval(5, 5)[1] == pytest.approx(1.0)
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n))))
+def test_outside_the_exact_interval_the_count_is_rarer_than_one_in_forty(table):
+    failed, boots = table
+    low, high = exact_interval(failed, boots)
+    at_least = sum(math.comb(boots, k) * low**k * (1 - low) ** (boots - k) for k in range(failed, boots + 1))
+    assert at_least == pytest.approx(0.025, rel=1e-4)
+    assert low < failed / boots <= high
 
 
-def test_a_period_begins_at_the_first_failure_after_healthy_boots():
-    period = bad_period(range(20, 26), 26, 0.01)
-    assert (period.start, period.end, period.edges) == (20, 26, 1)
+def test_the_exact_interval_holds_for_very_many_boots():
+    assert exact_interval(2, 4_100) == pytest.approx((5.908e-5, 1.7610e-3), rel=1e-3)
+    low, high = exact_interval(50_000, 100_000)
+    assert (low, high) == (pytest.approx(0.4969, abs=1e-4), pytest.approx(0.5031, abs=1e-4))
 
 
-def test_a_period_has_both_edges_when_healthy_boots_follow():
-    period = bad_period(range(30, 40), 100, 0.01)
-    assert (period.start, period.end, period.edges) == (30, 40, 2)
-
-
-def test_an_intermittent_fault_has_no_edges():
-    period = bad_period(range(1, 60, 2), 60, 0.01)
-    assert (period.start, period.end, period.edges) == (0, 60, 0)
-
-
-def test_a_lone_failure_before_the_period_does_not_move_its_onset():
-    assert bad_period([3, *range(50, 60)], 60, 0.02).start == 50
+def test_the_mass_of_a_beta_distribution_is_that_of_the_binomial_tail():
+    assert beta_mass(0.5, 3.0, 3.0) == pytest.approx(0.5)
+    assert beta_mass(0.3, 1.0, 1.0) == pytest.approx(0.3)
+    assert (beta_mass(0.0, 2.0, 2.0), beta_mass(1.0, 2.0, 2.0)) == (0.0, 1.0)

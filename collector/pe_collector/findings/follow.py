@@ -1,0 +1,92 @@
+"""The patterns of a collector's folder: looked for, noted where nobody serves, and what operations sets."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from pe_collector.findings.filters import Filters
+from pe_collector.findings.live import Noted, Step, correlate, storing
+from pe_collector.findings.marks import Setting, set_state
+from pe_collector.findings.shown import documents_of, explain_pattern, is_new, open_patterns, shown
+from pe_collector.store import FILE_NAME, create, open_reader, open_writer
+
+# Who serves looks at least this often while reports come.
+SERVED_WITHIN_S = 300.0
+
+
+def patterns_now(folder: Path, filters: Filters, now_s: float, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The patterns of a folder. Where nobody serves it, what was found is noted, so that ids and states last.
+
+    Raises:
+        UsageError: there is no collector in that folder.
+    """
+    with _reading(folder) as connection:
+        if filters.limited or not is_new(connection):
+            return open_patterns(connection, filters, now_s)
+        noted = correlate(connection, now_s)
+        rows = shown(connection, documents_of(noted), now_s)
+        served = _is_served(connection, now_s)
+    if not served:
+        _note(folder, noted, say)
+    return rows
+
+
+def explained(folder: Path, pattern_id: str, now_s: float, say: Callable[[str], None]) -> dict[str, Any]:
+    """All there is to say of a pattern.
+
+    Raises:
+        UsageError: there is no such pattern, or no collector.
+    """
+    patterns_now(folder, Filters(), now_s, say)
+    with _reading(folder) as connection:
+        return explain_pattern(connection, pattern_id, now_s)
+
+
+def mark(folder: Path, pattern_id: str, setting: Setting, now_s: float) -> str:
+    """Set what operations says of a pattern; returns its whole id.
+
+    Raises:
+        UsageError: there is no such pattern, or no collector.
+    """
+    patterns_now(folder, Filters(), now_s, lambda _: None)
+    with closing(open_writer(folder / FILE_NAME)) as connection:
+        return set_state(connection, pattern_id, setting, now_s)
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write to a database of the newest schema."""
+    with closing(open_reader(folder / FILE_NAME)) as connection:
+        known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name='pattern_look'").fetchone()
+    if known is None:
+        create(folder)
+    with closing(open_reader(folder / FILE_NAME)) as connection:
+        yield connection
+
+
+def _is_served(connection: sqlite3.Connection, now_s: float) -> bool:
+    row = connection.execute("SELECT at_s, served FROM pattern_look").fetchone()
+    return row is not None and bool(row["served"]) and now_s - row["at_s"] <= SERVED_WITHIN_S
+
+
+def _note(folder: Path, noted: Noted, say: Callable[[str], None]) -> None:
+    """The answer is worth more than its record: where the folder cannot be written, it is said all the same."""
+    try:
+        with closing(open_writer(folder / FILE_NAME)) as connection:
+            _in_one(connection, storing(noted))
+    except sqlite3.OperationalError as exc:
+        say(f"not noted: {exc}; ids and states will not last")
+
+
+def _in_one(connection: sqlite3.Connection, step: Step) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        step(connection)
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,128 @@
+"""Which patterns are in these boots? The engine's causes in the words of boots."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from pe_collector.boots import Boot
+from pe_collector.engine.explain import Cause, cause_of
+from pe_collector.engine.greedy import Account, Settings
+from pe_collector.engine.model import Explanation
+from pe_collector.engine.nodes import Node
+from pe_collector.findings.account import considered
+from pe_collector.findings.pattern import Alternative, Pattern
+from pe_collector.findings.rows import Ground, ground_of
+from pe_collector.findings.ruled_out import ruled_out
+from pe_collector.findings.stages import stages_for
+from pe_collector.findings.targets import host_of
+from pe_collector.statistics import Counts
+
+# A pattern of four machines that all fail is worth saying; docs/patterns.md says how quiet fleets fare with that.
+SETTINGS = Settings(alpha=0.002)
+# Share of the failed boots that must agree before a pattern names their server, or takes in another finding.
+_NEARLY_ALL = 0.9
+_SAME_BOOTS = 0.8
+_HEALTHY_AFTER = 3
+_MACHINES_AFTER = 2
+
+
+def search(
+    boots: Sequence[Boot], signature_of: Callable[[Boot], str | None], kind: str, settings: Settings = SETTINGS
+) -> list[Pattern]:
+    """The patterns among these boots, the clearest first; `signature_of` as for `ground_of`."""
+    ground = ground_of(boots, signature_of)
+    if not any(ground.signatures):
+        return []
+    settings = replace(settings, stages=stages_for(ground.signatures))
+    account = Account(ground.table, settings)
+    chosen = account.explain()
+    return [_pattern(ground, account, one, kind) for one in chosen]
+
+
+def _pattern(ground: Ground, account: Account, one: Explanation, kind: str) -> Pattern:
+    cause = cause_of(account, one)
+    rows = [int(row) for row in one.failed]
+    failed = tuple(ground.boots[row] for row in rows)
+    shown = Counter(ground.signatures[row] for row in rows)
+    main = min(shown, key=lambda name: (-shown[name], name))
+    machines = tuple(sorted({boot.machine_id for boot in failed}))
+    target = _shared([boot.failures.get(main, "") for boot in failed])
+    good = _good_before(ground, cause, failed[0])
+    after = _rows_after(account, one)
+    ended = cause.ended_s is not None and _is_well(ground, after)
+    return Pattern(
+        id=cause.id,
+        kind=kind,
+        signature=(main, *sorted(_further(cause, failed) - {main})),
+        conditions=_conditions(cause.conditions, failed, target),
+        target=target,
+        counts=_counts(cause, () if ended else after),
+        score=cause.score,
+        p_value=cause.p_value,
+        machines=machines,
+        failed=failed,
+        onset_s=cause.onset_s,
+        onset_after_s=cause.onset_after_s,
+        ended_s=ground.boots[after[0]].at_s if ended else None,
+        last_healthy=good,
+        looked_at=cause.looked_at,
+        alternatives=tuple(Alternative(dict(a.conditions), a.decided_by) for a in cause.alternatives),
+        ruled_out=ruled_out(ground, cause, frozenset(rows)),
+        considered=considered(account, one),
+    )
+
+
+def _good_before(ground: Ground, cause: Cause, first: Boot) -> Boot | None:
+    """The last boot inside that was well before the first failure, by the time that the cause names."""
+    if cause.onset_after_s is None:
+        return None
+    at_s = cause.onset_after_s
+    return next(
+        (
+            b
+            for b, s in zip(ground.boots, ground.signatures, strict=True)
+            if b.at_s == at_s and not s and b.at_s <= first.at_s
+        ),
+        None,
+    )
+
+
+def _rows_after(account: Account, one: Explanation) -> list[int]:
+    """Rows inside that came after the period and got far enough to fail so."""
+    names = frozenset(account.ground.table.signatures[code] for code in one.signatures)
+    passed = account.ground.passed(Node("", names))
+    return [int(row) for row in account.ground.rows_in(one.condition) if row >= one.found.verdict.end and passed[row]]
+
+
+def _is_well(ground: Ground, after: Sequence[int]) -> bool:
+    """At least three boots of two machines: one good boot ends no fault."""
+    return len(after) >= _HEALTHY_AFTER and len({ground.boots[row].machine_id for row in after}) >= _MACHINES_AFTER
+
+
+def _counts(cause: Cause, after: Sequence[int]) -> Counts:
+    """Boots after a period that has not ended yet count inside."""
+    return Counts(cause.failed, cause.boots + len(after), cause.failed_elsewhere, cause.boots_elsewhere - len(after))
+
+
+def _conditions(found: Mapping[str, str], failed: Sequence[Boot], target: str) -> dict[str, str]:
+    """The conditions, and always the server that was asked, where the failed boots agree on one."""
+    conditions = dict(found)
+    if "server" not in conditions:
+        server = _shared([boot.attributes.get("server", "") for boot in failed]) or host_of(target)
+        conditions |= {"server": server} if server else {}
+    return conditions
+
+
+def _further(cause: Cause, failed: Sequence[Boot]) -> set[str]:
+    """The other signatures of this cause, and findings that nearly all of its boots show beside."""
+    beside = Counter(name for boot in failed for name in boot.failures)
+    return {*cause.signatures, *(name for name, count in beside.items() if count >= _SAME_BOOTS * len(failed))}
+
+
+def _shared(values: Sequence[str]) -> str:
+    """The value on which nearly all that have one agree, else empty."""
+    given = Counter(value for value in values if value)
+    value, count = min(given.items(), key=lambda pair: (-pair[1], pair[0]), default=("", 0))
+    return value if count >= _NEARLY_ALL * given.total() else ""

@@ -1,0 +1,56 @@
+"""Where do machines boot that never report? What the servers saw, as boots of the same kind as the others."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pe_collector import server_side
+from pe_collector.boots import Boot
+
+# How far a machine came -> what it is called here; the furthest first.
+_SIGNATURES = {
+    server_side.CLIENT_STARTED: "silent-after-rpc",
+    server_side.IMAGE_DONE: "silent-after-image",
+    server_side.TRANSFER_FAILED: "silent-transfer-failed",
+    server_side.BOOTED: "silent-after-boot",
+}
+
+
+def silent_boots(connection: sqlite3.Connection, since_s: float, until_s: float | None) -> list[Boot]:
+    """Boots that a WDS server saw and that sent no report, with their one finding."""
+    rows = server_side.silent_machines(connection, since_s)
+    known = _machines(connection, sorted({row["mac"] for row in rows if row["mac"]}))
+    return [_boot(row, known) for row in rows if until_s is None or row["booted"] <= until_s]
+
+
+def silence_of(boot: Boot) -> str:
+    """The signature of a silent boot; empty for one that reported, whatever it reported."""
+    return next((name for name in boot.failures if name in _SIGNATURES.values()), "")
+
+
+def _boot(row: Mapping[str, Any], known: Mapping[str, str]) -> Boot:
+    seen = set(row["events"].split())
+    signature = next(name for event, name in _SIGNATURES.items() if event in seen)
+    who = row["mac"] or row["ip"]
+    return Boot(
+        report_id=f"silent {who} {row['booted']:.0f}",
+        machine_id=known.get(row["mac"], who),
+        at_s=row["booted"],
+        address=row["ip"],
+        failures={signature: ""},
+        outcome="silent",
+    )
+
+
+def _machines(connection: sqlite3.Connection, macs: Sequence[str]) -> dict[str, str]:
+    """Hardware address -> machine, where one machine alone has it."""
+    found: dict[str, str] = {}
+    for mac in macs:
+        rows = connection.execute(
+            "SELECT machine_id FROM machine_mark WHERE kind='mac' AND value=? LIMIT 2", (mac,)
+        ).fetchall()
+        if len(rows) == 1:
+            found[mac] = rows[0]["machine_id"]
+    return found

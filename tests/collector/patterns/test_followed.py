@@ -1,0 +1,124 @@
+"""Patterns over time, silence and server events: from the store to the document."""
+
+import json
+import time
+from contextlib import closing
+from dataclasses import astuple, replace
+
+import pytest
+from pe_collector import store
+from pe_collector.findings.changes import Change, chance_of
+from pe_collector.findings.live import correlate, note, noted_from_json, noted_to_json, stored, storing
+from pe_collector.findings.look import Look, find_patterns
+from pe_collector.findings.server_events import ATTRIBUTE, NONE, with_server_events
+from pe_collector.findings.silence import silence_of, silent_boots
+from pe_collector.server_logs import ServerEvent
+from pe_collector.server_side import store_events
+
+from tests.collector.patterns.test_patterns import START_S, boot, story
+
+
+@pytest.fixture
+def database(tmp_path):
+    return store.create(tmp_path)
+
+
+def event(number, at_s, mac="", ip="", text="x", *, level="Info"):
+    return ServerEvent("wds-events", at_s, mac, ip, number, text, level, "", "e.xml", round(at_s))
+
+
+def test_machines_of_one_subnet_that_boot_and_never_report_are_a_pattern(database):
+    reported = [replace(one, failures={}, healthy=True) for one in story()]
+    seen = [
+        event(number, START_S + 9_000 + n * 60 + 20 * k, f"52:54:00:00:01:{n:02x}", f"10.10.3.{n + 20}", "boot.wim")
+        for n in range(6)
+        for k, number in enumerate(("4096", "4100"))
+    ]
+    with closing(store.open_writer(database)) as connection:
+        store_events(connection, seen)
+        silent = silent_boots(connection, 0.0, None)
+    assert {silence_of(one) for one in silent} == {"silent-after-image"}
+    (found,) = find_patterns(reported, silent)
+    assert (found.kind, found.signature) == ("silence", ("silent-after-image",))
+    assert found.conditions["prefix"].startswith("10.10.3.")
+    assert (found.counts.failed, found.counts.failed_elsewhere) == (6, 0)
+
+
+def test_an_error_of_the_server_is_an_attribute_of_the_boots_within_a_minute(database):
+    boots = [boot(n, f"m{n}", n * 100.0, "10.10.1.5") for n in range(4)]
+    with closing(store.open_writer(database)) as connection:
+        store_events(
+            connection,
+            [
+                event("", START_S - 10, text="service started"),
+                event("", START_S + 130, text="Error in enumerating images. Error [13]", level="Error"),
+                event("", START_S + 400, text="other"),
+            ],
+        )
+        found = with_server_events(connection, boots)
+    named = "Error in enumerating images. Error [13]"
+    assert [one.attributes[ATTRIBUTE] for one in found] == [NONE, named, NONE, NONE]
+
+
+def test_an_error_about_another_machine_says_nothing_of_this_boot(database):
+    with closing(store.open_writer(database)) as connection:
+        store_events(connection, [event("", START_S, ip="10.10.1.99", text="refused", level="Error")])
+        (one,) = with_server_events(connection, [boot(1, "m", 0.0, "10.10.1.5")])
+    assert one.attributes[ATTRIBUTE] == NONE
+
+
+def test_a_look_survives_its_way_from_one_process_to_another(database):
+    with closing(store.open_writer(database)) as connection:
+        patterns = find_patterns(story())
+        noted = note(connection, Look(tuple(story()), tuple(patterns)), START_S + 20_000, "there")
+        again = noted_from_json(noted_to_json(noted))
+        storing(again)(connection)
+        (live,) = stored(connection).values()
+        event_row = connection.execute("SELECT state, sentence FROM pattern_event").fetchone()
+    assert live.state == "opened"
+    assert live.cause.document["conditions"] == {"prefix": "10.10.1.0/24", "server": "WDS01"}
+    assert event_row["sentence"] == live.cause.document["sentence"]
+
+
+def test_a_pattern_whose_reports_are_gone_is_not_listed_as_recovering(database):
+    with closing(store.open_writer(database)) as connection:
+        patterns = find_patterns(story())
+        storing(note(connection, Look(tuple(story()), tuple(patterns)), START_S + 20_000, "there"))(connection)
+        noted = correlate(connection, START_S + 20_030)
+        assert noted.live == {}
+        storing(noted)(connection)
+        (live,) = stored(connection).values()
+    assert live.state == "ended"
+
+
+def test_a_change_that_is_one_of_many_is_no_surprise():
+    (pattern,) = find_patterns(story())
+    onset_s = pattern.onset_s
+    rare = [Change(onset_s - 60, "acl"), Change(onset_s - 30 * 86_400, "old")]
+    busy = [Change(onset_s - 600 * n, f"c{n}") for n in range(200)]
+    assert chance_of(rare[0], pattern, rare) < 0.01
+    assert chance_of(busy[1], pattern, busy) > 0.5
+    assert astuple(rare[0])[:2] == (onset_s - 60, "acl")
+
+
+def test_a_collector_that_serves_looks_by_itself_and_notes_what_it_finds(start, data, cli, frames, monkeypatch):
+    monkeypatch.setenv("PE_COLLECTOR_LOOK_EVERY_S", "0.5")
+    collector = start()
+    for number in range(24):
+        bad = number % 2 == 0
+        hello = frames.hello(collector.token, bytes(15) + bytes([number]))
+        hello.hello.identity.CopyFrom(hello.hello.identity.__class__(serial=f"S{number}"))
+        place = frames.address(1)
+        place.observation.facts["address"].text = f"10.10.{1 if bad else 2}.{number + 10}"
+        rest = [frames.filtered(2), frames.finding(3), frames.summary(4)] if bad else [frames.summary(2)]
+        if not bad:
+            rest[0].summary.status = "healthy"
+        collector.client().send(hello, place, *rest).stored_through(4 if bad else 2)
+    until_s = time.monotonic() + 200
+    states = []
+    while not states and time.monotonic() < until_s:
+        time.sleep(0.2)
+        rows = cli("sql", "SELECT state, title FROM pattern", "--format", "json", data=data)
+        states = json.loads(rows.stdout)
+    assert [row["title"] for row in states] == ["10.10.1.0/24 -> 10.10.9.20: TCP 5040 filtered"]
+    assert collector.stop() == 0
