@@ -1,4 +1,4 @@
-"""How long does `pe-image inject` take on a boot image of about 350 MB? Prints seconds and growth of each operation.
+"""How long does `pe-image inject` take on a boot image of 250 MB or more? Prints seconds and growth of each operation.
 
 Usage: python benchmarks/inject.py [PAYLOAD.zip] [FOLDER]
 

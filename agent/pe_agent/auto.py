@@ -1,41 +1,27 @@
-"""The boot hook: detach, work in the background, never hold up a deployment, always end with 0."""
+"""The run that the boot hook starts: it watches this boot in the background, live, for a bounded time.
+
+The first probe starts before what judges and ships is loaded: on a slow machine that takes a second.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pe_agent import settings, signatures
+from pe_agent import sending, settings
 from pe_agent.errors import PeError
 from pe_agent.host import this_host
-from pe_agent.model import Record
-from pe_agent.session import Run, Session
+from pe_agent.probing import Probing, plan_of
 from pe_agent.settings import Settings
 
 WAIT_FOR_ADDRESS_S = 120.0
-# processthreadsapi.h: detached, a new process group, below normal priority.
+# processthreadsapi.h: BELOW_NORMAL_PRIORITY_CLASS.
 _BELOW_NORMAL = 0x0000_4000
-_DETACHED = 0x0000_0008 | 0x0000_0200 | _BELOW_NORMAL
-
-
-def run_hook(flags: Mapping[str, Any], *, foreground: bool, send: bool) -> None:
-    """Start the background run and return at once, or with `foreground` be that run.
-
-    Whatever goes wrong is said on stderr and nowhere else: a deployment must not notice.
-    """
-    try:
-        if foreground:
-            observe_boot(flags, send=send)
-        else:
-            _detach()
-    except (PeError, OSError) as exc:
-        print(f"pe-agent auto: {exc}", file=sys.stderr)  # noqa: T201 - there is nobody else to tell
 
 
 def observe_boot(flags: Mapping[str, Any], *, send: bool) -> None:
@@ -43,8 +29,13 @@ def observe_boot(flags: Mapping[str, Any], *, send: bool) -> None:
     _step_back()
     told = _told(flags)
     host = this_host(Path(told.sysroot) if told.sysroot else None)
+    probing = Probing(plan_of(host, told))
+    from pe_agent import signatures  # noqa: PLC0415 - the probes are under way meanwhile
+    from pe_agent.session import Run, Session  # noqa: PLC0415
+
+    told = _with_usable_upload(told)
     session = Session(Run(host, told, signatures.load(), "auto", _nobody_looks, send=send))
-    session.observe(live=True)
+    session.observe(probing, live=True)
     session.follow(told.watch_s)
     session.conclude()
     session.deliver()
@@ -61,6 +52,16 @@ def _told(flags: Mapping[str, Any]) -> Settings:
     return told if told.wait_for_address_s else replace(told, wait_for_address_s=WAIT_FOR_ADDRESS_S)
 
 
+def _with_usable_upload(told: Settings) -> Settings:
+    """Without a way by HTTPS that cannot be meant: the boot is watched all the same, and gRPC may still work."""
+    try:
+        sending.uploader_of(told)
+    except PeError as exc:
+        print(f"pe-agent auto: {exc}; going on without it", file=sys.stderr)  # noqa: T201
+        return replace(told, upload=())
+    return told
+
+
 def _step_back() -> None:
     """Leave the processor to the deployment. On Linux the program that started this one has done so."""
     if sys.platform == "win32":
@@ -69,19 +70,5 @@ def _step_back() -> None:
         kernel32.SetPriorityClass(ctypes.c_void_p(-1), _BELOW_NORMAL)
 
 
-def _detach() -> None:
-    """Run this very command again with --foreground, out of sight and below normal priority."""
-    command = [sys.executable, "-m", "pe_agent", *sys.argv[1:], "--foreground"]
-    windows = sys.platform == "win32"
-    subprocess.Popen(
-        command if windows else ["nice", "-n", "10", *command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        creationflags=_DETACHED if windows else 0,
-        start_new_session=not windows,
-    )
-
-
-def _nobody_looks(_: Record) -> None:
+def _nobody_looks(_: object) -> None:
     return

@@ -44,11 +44,13 @@ def read_bundle(octets: bytes) -> Iterator[bytes | Damage]:
     """Payloads in order, and in place of what is damaged a Damage; the next whole record is searched for.
 
     Raises:
-        DecodeError: the octets do not begin as a bundle does.
+        DecodeError: the octets do not begin as a bundle does, and no record stands behind where that would be.
     """
-    if not octets.startswith(MAGIC):
-        raise DecodeError("not a report bundle: it does not begin with PESPOOL1")
     at = len(MAGIC)
+    if not octets.startswith(MAGIC):
+        if _payload(octets, at) is None:
+            raise DecodeError("not a report bundle: it does not begin with PESPOOL1")
+        yield Damage(0, at)
     while at < len(octets):
         payload = _payload(octets, at)
         if payload is None:

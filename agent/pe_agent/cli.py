@@ -1,4 +1,7 @@
-"""The command line: reads options, calls one function, prints one result."""
+"""The command line: reads options, calls one function, prints one result.
+
+What only some commands need is imported in these: everything above is paid for before the first probe of each.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,15 @@ from typing import Any
 
 import click
 
-from pe_agent import __version__, auto, carried, explain, journal, render, send, settings, signatures, volumes
-from pe_agent.errors import Exit, PeError, UsageError
+from pe_agent import __version__, hook, settings
+from pe_agent.command import run_command
+from pe_agent.errors import Exit, UsageError
 from pe_agent.host import this_host
 from pe_agent.model import Observation, Outcome, Record
 from pe_agent.probes import PROBES
+from pe_agent.probing import Probing, plan_of
 from pe_agent.run import run_probes
-from pe_agent.session import Run, Session, exit_code, plan_of, trust_of, uploader_of
+from pe_agent.sending import check_sending, trust_of, uploader_of
 
 EXIT_CODES = """\b
 Exit codes (if errorlevel N means N or more):
@@ -28,20 +33,7 @@ Exit codes (if errorlevel N means N or more):
 
 def run(arguments: list[str]) -> int:
     """Run one command; returns the exit code, having said on stderr what went wrong."""
-    try:
-        answer = main.main(args=arguments, prog_name="pe-agent", standalone_mode=False)
-    except click.exceptions.Exit as exc:
-        return exc.exit_code
-    except click.ClickException as exc:
-        exc.show()
-        return Exit.USAGE
-    except click.Abort:
-        click.echo("stopped", err=True)
-        return Exit.INTERNAL
-    except PeError as exc:
-        click.echo(f"pe-agent: {exc}", err=True)
-        return exc.exit_code
-    return answer if isinstance(answer, int) else Exit.HEALTHY
+    return run_command(main, arguments, "pe-agent")
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -74,7 +66,7 @@ _WAYS = _options(
 )
 _SPOOL = click.option("--spool", multiple=True, metavar="FOLDER", help="Keep reports here (repeat).")
 _DELIVERY = _options(_WAYS, click.option("--no-send", is_flag=True, help="Keep the report, send nothing."), _SPOOL)
-_FORMAT = click.option("--format", "form", type=click.Choice(sorted(render.FORMATS)), default="text")
+_FORMAT = click.option("--format", "form", type=click.Choice(["json", "jsonl", "text"]), default="text")
 _QUIET = click.option("--quiet", is_flag=True, help="No progress on stderr.")
 _COLOR = click.option("--no-color", is_flag=True)
 
@@ -96,8 +88,14 @@ def report(form: str, *, quiet: bool, no_color: bool, no_send: bool, **flags: An
     told = settings.load(flags, os.environ, flags.pop("config"))
     host = this_host(Path(told.sysroot) if told.sysroot else None)
     watch = _silent if quiet or form != "text" else _progress
+    if not no_send:
+        check_sending(told)
+    probing = Probing(plan_of(host, told))
+    from pe_agent import carried, render, signatures  # noqa: PLC0415 - the probes are under way meanwhile
+    from pe_agent.session import Run, Session, exit_code  # noqa: PLC0415
+
     session = Session(Run(host, told, signatures.load(), "report", watch, send=not no_send))
-    session.observe()
+    session.observe(probing)
     finished = session.conclude()
     color = not no_color and sys.stdout.isatty()
     if form == "text":
@@ -123,7 +121,7 @@ def report(form: str, *, quiet: bool, no_color: bool, no_send: bool, **flags: An
 @click.option("--foreground", is_flag=True, help="Do not detach.")
 def auto_(*, foreground: bool, no_send: bool, **flags: Any) -> int:
     """Boot hook: the same as report, in the background, live; always exits with 0."""
-    auto.run_hook(flags, foreground=foreground, send=not no_send)
+    hook.run_hook(flags, foreground=foreground, send=not no_send)
     return Exit.HEALTHY
 
 
@@ -135,6 +133,8 @@ def auto_(*, foreground: bool, no_send: bool, **flags: Any) -> int:
 @_SPOOL
 def send_(paths: tuple[str, ...], *, usb: bool, **flags: Any) -> int:
     """Send reports that were kept, by default those in the spool folders; what is stored is deleted here."""
+    from pe_agent import send, volumes  # noqa: PLC0415
+
     told = settings.load(flags, os.environ, flags.pop("config"))
     if not (told.collector or told.upload):
         raise UsageError("nobody to send to: name a collector with --collector or --upload")
@@ -161,6 +161,8 @@ def send_(paths: tuple[str, ...], *, usb: bool, **flags: Any) -> int:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def probe(names: tuple[str, ...], form: str, **flags: Any) -> int:
     """Run probes by name (all without a name) and print their answers; nothing is kept or sent."""
+    from pe_agent import render  # noqa: PLC0415
+
     config = flags.pop("config")
     told = settings.load(flags | {"only": names}, os.environ, config)
     host = this_host(Path(told.sysroot) if told.sysroot else None)
@@ -193,6 +195,8 @@ _PROBE_EXIT = {
 @click.option("--format", "form", type=click.Choice(["text", "json", "jsonl"]), default="text")
 def explain_(what: tuple[str, ...], form: str, *, records: bool) -> int:
     """Judge log files, folders and zip archives, or explain an error code; works offline."""
+    from pe_agent import explain, render, signatures  # noqa: PLC0415
+
     table = signatures.load()
     if records:
         for name, record in explain.read_records(what):
@@ -210,6 +214,8 @@ def explain_(what: tuple[str, ...], form: str, *, records: bool) -> int:
 
 def _status(config: str, spool: tuple[str, ...], form: str) -> int:
     """What the latest run on this machine has found out, also while it goes on."""
+    from pe_agent import journal  # noqa: PLC0415
+
     told = settings.load({"spool": spool}, os.environ, config)
     host = this_host(Path(told.sysroot) if told.sysroot else None)
     state = journal.read_state((*settings.spool_folders_of(told), *host.spool_folders()))
@@ -235,6 +241,8 @@ for _name in ("status", "last"):
 @_FORMAT
 def decode(text: tuple[str, ...], form: str) -> int:
     """Show the report in the code that an undelivered report leaves on the screen."""
+    from pe_agent import carried, render  # noqa: PLC0415
+
     click.echo(render.FORMATS[form](carried.decode_report("".join(text)), ""))
     return Exit.HEALTHY
 
@@ -243,6 +251,8 @@ def decode(text: tuple[str, ...], form: str) -> int:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def list_probes(form: str) -> None:
     """Say which probes there are and what each one asks."""
+    from pe_agent import render  # noqa: PLC0415
+
     click.echo(render.render_probe_list([(p.name, p.question, p.deadline_s) for p in PROBES], form))
 
 
@@ -258,4 +268,6 @@ def _silent(_: Record) -> None:
 
 def _progress(record: Record) -> None:
     if isinstance(record, Observation):
+        from pe_agent import render  # noqa: PLC0415
+
         click.echo(render.observation_line(record), err=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pe_agent import plain
-from pe_agent.errors import NotDelivered, NotKept
+from pe_agent.errors import NotDelivered, NotKept, UsageError
 from pe_agent.model import Clock, Opening, Record, Report, receipt_code
 from pe_agent.parcel import parcel_of
 from pe_agent.spool import Spool
@@ -46,13 +46,10 @@ class Recorder:
     _unkept: str = ""
     _no_wire: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _beginning: threading.Thread | None = None
 
     def open(self, begin_shipment: Callable[[], Shipment | None]) -> None:
-        """Open the spool, then begin to ship.
-
-        Raises:
-            UsageError: what the user configured for shipping cannot be meant.
-        """
+        """Open the spool, and begin to ship in the background: loading gRPC takes as long as many a probe."""
         try:
             from pe_agent import wire  # noqa: PLC0415 - may fail to load in Windows PE
         except ImportError as exc:
@@ -63,10 +60,8 @@ class Recorder:
             self._spool.append(wire.encode_hello(self.opening, self.clock()).SerializeToString())
         except NotKept as exc:
             self._unkept = str(exc)
-        try:
-            self._shipment = begin_shipment()
-        except ImportError as exc:
-            self._no_wire = f"gRPC does not load here ({exc})"
+        self._beginning = threading.Thread(target=self._begin, args=(begin_shipment,), name="begin", daemon=True)
+        self._beginning.start()
 
     def add(self, record: Record) -> None:
         """Number a record, keep it, send it."""
@@ -80,6 +75,30 @@ class Recorder:
             self._keep(frame.SerializeToString())
             if self._shipment is not None:
                 self._shipment.put(frame)
+
+    def begun(self, within_s: float) -> None:
+        """Wait until what ships is loaded, or has turned out not to load."""
+        if self._beginning is not None:
+            self._beginning.join(within_s)
+
+    def _begin(self, begin_shipment: Callable[[], Shipment | None]) -> None:
+        """What came while gRPC was loading is the first to go."""
+        from pe_agent import wire  # noqa: PLC0415 - loaded in open()
+
+        try:
+            shipment = begin_shipment()
+        except ImportError as exc:
+            self._no_wire = f"gRPC does not load here ({exc})"
+            return
+        except UsageError as exc:
+            self._no_wire = str(exc)
+            return
+        if shipment is None:
+            return
+        with self._lock:
+            for number, record in enumerate(self.records, start=1):
+                shipment.put(wire.encode_record(number, record))
+            self._shipment = shipment
 
     def report(self) -> Report:
         """Everything so far."""
@@ -101,12 +120,14 @@ class Recorder:
 
     def _deliver(self, timeout_s: float) -> Stored:
         """By gRPC; where that does not load or gets no answer, by upload, which then has half of the time."""
-        problem = self._no_wire or "no collector was asked"
         until_s = time.monotonic() + timeout_s
+        self.begun(timeout_s)
+        problem = self._no_wire or "no collector was asked"
         if self._shipment is not None:
             self._shipment.finish()
+            left_s = max(1.0, until_s - time.monotonic())
             try:
-                return self._shipment.wait(timeout_s / 2 if self.uploader else timeout_s)
+                return self._shipment.wait(left_s / 2 if self.uploader else left_s)
             except NotDelivered as exc:
                 problem = str(exc)
         if self.uploader is None:

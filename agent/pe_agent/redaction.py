@@ -44,6 +44,13 @@ class Rules:
     rules: tuple[Rule, ...]
     sections: tuple[Section, ...]
 
+    def marks(self) -> tuple[bytes, ...]:
+        """Patterns, in lower case, of which a line with a secret meets one: escaped literals and quick patterns."""
+        rows: tuple[Rule | Section, ...] = (*self.rules, *self.sections)
+        literals = {literal for row in rows for literal in row.literals}
+        quick = {pattern.pattern for rule in self.rules for pattern in rule.quick}
+        return (*sorted(map(re.escape, literals)), *sorted(quick))
+
     def lower(self, octets: bytes) -> bytes:
         """The octets to look for literals in."""
         low = octets.lower()
@@ -81,14 +88,17 @@ def load_rules() -> Rules:
     )
 
 
-def find_secrets(octets: bytes, unclosed: Unclosed | None) -> tuple[list[Span], Unclosed | None]:
+def find_secrets(
+    octets: bytes, unclosed: Unclosed | None, met: frozenset[bytes] | None = None
+) -> tuple[list[Span], Unclosed | None]:
     """Secrets in order, none inside another, and the section that goes on after these octets.
 
-    `unclosed` is what the octets before left open. Lines that go on after the end are not waited for.
+    `unclosed` is what the octets before left open. Lines that go on after the end are not waited for. Who knows
+    beforehand which of `Rules.marks` can be met at all names them in `met`; the others are not looked for.
     """
     table = load_rules()
     low = table.lower(octets)
-    marks = _Marks(low)
+    marks = _Marks(low, met)
     found = [span for rule in table.rules if marks.any_of(rule) for span in _by_rule(rule, octets, marks)]
     likely = [s for s in table.sections if any(map(marks.has, s.literals))]
     inside, unclosed = _in_sections(likely, octets, unclosed)
@@ -99,14 +109,15 @@ def find_secrets(octets: bytes, unclosed: Unclosed | None) -> tuple[list[Span], 
 class _Marks:
     """Where literals and quick patterns are met; each is looked for once, however many rules name it."""
 
-    def __init__(self, low: bytes) -> None:
+    def __init__(self, low: bytes, met: frozenset[bytes] | None) -> None:
         self._low = low
+        self._possible = met
         self._literals: dict[bytes, bool] = {}
         self._quick: dict[re.Pattern[bytes], tuple[int, ...]] = {}
 
     def has(self, literal: bytes) -> bool:
         if literal not in self._literals:
-            self._literals[literal] = literal in self._low
+            self._literals[literal] = self._can_be(re.escape(literal)) and literal in self._low
         return self._literals[literal]
 
     def any_of(self, rule: Rule) -> bool:
@@ -124,8 +135,12 @@ class _Marks:
 
     def _met(self, pattern: re.Pattern[bytes]) -> tuple[int, ...]:
         if pattern not in self._quick:
-            self._quick[pattern] = tuple(match.start() for match in pattern.finditer(self._low))
+            matches = pattern.finditer(self._low) if self._can_be(pattern.pattern) else ()
+            self._quick[pattern] = tuple(match.start() for match in matches)
         return self._quick[pattern]
+
+    def _can_be(self, mark: bytes) -> bool:
+        return self._possible is None or mark in self._possible
 
 
 def _by_rule(rule: Rule, octets: bytes, marks: _Marks) -> Iterator[Span]:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import queue
 import threading
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pe_agent.host import Host
 from pe_agent.model import Event, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Phase, Probe, Target, Wanted
-from pe_agent.probes.target import target_of
 
 # A probe ends by itself at its deadline; this much later it is left behind.
 GRACE_S = 0.5
@@ -84,7 +82,7 @@ def _run_phase(
     """Start every probe of one phase; yields answers as they come, from all of them mixed."""
     answers: queue.SimpleQueue[tuple[Probe, Observation | Event | _Done]] = queue.SimpleQueue()
     running: dict[int, tuple[Probe, float]] = {}
-    target = target_of(earlier)
+    target = _target(earlier)
     for number, probe in enumerate(probes):
         if probe.needs_target and target is None:
             if probe.phase is not Phase.FOLLOW_UP:
@@ -106,6 +104,14 @@ def _run_phase(
             continue
         for number in [n for n, (p, _) in running.items() if p is probe]:
             del running[number]
+
+
+def _target(earlier: tuple[Observation, ...]) -> Target | None:
+    if not earlier:
+        return None
+    from pe_agent.probes.target import target_of  # noqa: PLC0415 - the first probes do not wait for it to load
+
+    return target_of(earlier)
 
 
 def _overdue(plan: Plan, running: dict[int, tuple[Probe, float]]) -> Iterable[tuple[Probe, Observation]]:
@@ -142,6 +148,8 @@ def _guarded(
         for record in probe.run(context):
             answers.put((probe, record))
     except Exception as exc:  # noqa: BLE001 - whatever a probe meets, the run goes on and the report says what it was
+        import traceback  # noqa: PLC0415 - seldom needed, and the first probe would wait for it to load
+
         facts = {"error": f"{type(exc).__name__}: {exc}", "traceback": traceback.format_exc(limit=-6)}
         elapsed_s = context.clock_s() - started_at_s
         crashed = Observation(probe.name, "", Outcome.CRASHED, Reason.INTERNAL, started_at_s, elapsed_s, facts)

@@ -90,11 +90,14 @@ def send_kept(path: Path, ways: Ways) -> Sent:
 
 def _read(path: Path, now: Clock) -> tuple[list[_Kept], str]:
     octets = path.read_bytes()
-    if not octets.startswith(MAGIC):
+    if not octets.startswith(MAGIC) and path.suffix != SUFFIX:
         return [_of_line(line, now) for line in octets.splitlines() if line.strip()], ""
     payloads: list[bytes] = []
     damage = ""
     for record in read_bundle(octets):
+        if isinstance(record, Damage) and record.until == len(MAGIC):
+            # Of the report itself nothing is missing.
+            continue
         if isinstance(record, Damage):
             damage = f"octets {record.at} to {record.until} are damaged"
             break

@@ -5,32 +5,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pe_agent import __version__, settings
 from pe_agent.boot_order import Clocks
-from pe_agent.errors import Exit, UsageError
+from pe_agent.errors import Exit
 from pe_agent.following import Follower
 from pe_agent.host import Host
 from pe_agent.journal import Journal
 from pe_agent.judge import Judgement, judge
 from pe_agent.logs import LogFile
 from pe_agent.model import Event, LogChunk, Observation, Opening, Record, Report, Status
-from pe_agent.probes import PROBES
-from pe_agent.probes.contract import Wanted
+from pe_agent.probing import Probing, plan_of
 from pe_agent.recorder import Delivery, Recorder
 from pe_agent.redact import redact_values
-from pe_agent.run import Plan, run_probes
+from pe_agent.sending import trust_of, uploader_of
 from pe_agent.settings import Settings
 from pe_agent.signatures import SignatureSet
-from pe_agent.trust import Trust, read_trust
 
 if TYPE_CHECKING:
     from pe_agent.ship import Shipment
-    from pe_agent.upload import Uploader
 
 FOLLOW_POLL_S = 1.0
 _EXIT_OF = {
@@ -53,35 +49,6 @@ class Run:
     send: bool = True
 
 
-def plan_of(host: Host, told: Settings) -> Plan:
-    """What the settings say about probes.
-
-    Raises:
-        UsageError: they name a probe that there is not.
-    """
-    return Plan(
-        host=host,
-        wanted=Wanted(told.server, told.configured_server, told.rpc_port),
-        wait_for_address_s=told.wait_for_address_s,
-        late_after_s=told.late_after_s,
-        only=probe_names(told.only),
-        skip=probe_names(told.skip),
-    )
-
-
-def probe_names(names: tuple[str, ...]) -> frozenset[str]:
-    """Names of probes, checked.
-
-    Raises:
-        UsageError: no probe is called so.
-    """
-    known = {probe.name for probe in PROBES}
-    unknown = sorted(set(names) - known)
-    if unknown:
-        raise UsageError(f"no probe is called {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    return frozenset(names)
-
-
 class Session:
     """A run under way."""
 
@@ -96,20 +63,21 @@ class Session:
         self._recorder = Recorder(_opening(run), run.host.clock, folders, uploader_of(run.told) if run.send else None)
         self._journal = Journal(folders)
 
-    def observe(self, *, live: bool = False) -> None:
-        """Open spool and stream, then probe, read the logs, and say which causes are recognised so far.
+    def observe(self, probing: Probing | None = None, *, live: bool = False) -> None:
+        """Open spool and stream, hear the probes, read the logs, and say which causes are recognised so far.
 
-        With `live` the logs are read from the first moment on, while the probes wait for answers and addresses.
+        `probing` is already under way, or starts here. With `live` the logs are read from the first moment on, while
+        the probes wait for answers and addresses.
 
         Raises:
-            UsageError: the settings for shipping cannot be meant; nothing was probed yet.
+            UsageError: the settings name a probe that there is not.
         """
-        plan = plan_of(self._run.host, self._run.told)
+        probing = probing or Probing(plan_of(self._run.host, self._run.told))
         self._recorder.open(self._begin_shipment)
-        if live:
-            self._probe_and_read(plan)
-        else:
-            run_probes(plan, PROBES, self._add)
+        probing.tell(self._add)
+        while not probing.wait(FOLLOW_POLL_S):
+            if live:
+                self._read_logs()
         self._read_logs()
         self._add_findings()
 
@@ -138,13 +106,6 @@ class Session:
         self._journal.say(delivery.text, self._run.host.clock(), component="delivery")
         self._journal.keep(self._recorder.report(), delivery.text)
         return delivery
-
-    def _probe_and_read(self, plan: Plan) -> None:
-        with ThreadPoolExecutor(1) as pool:
-            probing = pool.submit(run_probes, plan, PROBES, self._add)
-            while not wait([probing], FOLLOW_POLL_S).done:
-                self._read_logs()
-            probing.result()
 
     def _add(self, record: Record) -> None:
         record = redact_values(self._key, record)
@@ -213,28 +174,6 @@ class Session:
 
         trust = trust_of(told)
         return ship.Shipment(self._recorder.opening, self._run.host.clock, told.collector, trust)
-
-
-def trust_of(told: Settings) -> Trust:
-    """How the settings say a collector is known.
-
-    Raises:
-        UsageError: a file they name cannot be read.
-    """
-    return read_trust(told.ca, settings.token_of(told), plain=told.plain)
-
-
-def uploader_of(told: Settings) -> Uploader | None:
-    """The way by HTTPS; None when no address is set.
-
-    Raises:
-        UsageError: what is set for it cannot be meant.
-    """
-    if not told.upload:
-        return None
-    from pe_agent.upload import Uploader  # noqa: PLC0415 - pays for http only when there is somewhere to upload to
-
-    return Uploader(told.upload, trust_of(told))
 
 
 def exit_code(report: Report, delivery: Delivery, *, asked_to_send: bool) -> Exit:

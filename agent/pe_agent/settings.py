@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import tomllib
@@ -95,7 +94,11 @@ def token_of(settings: Settings) -> str:
 
 def redaction_key_of(settings: Settings) -> bytes:
     """The key behind the words that stand for secrets; without a configured one they hold within one run only."""
-    return hashlib.sha256(settings.redaction_key.encode()).digest() if settings.redaction_key else os.urandom(32)
+    if not settings.redaction_key:
+        return os.urandom(32)
+    import hashlib  # noqa: PLC0415 - the first probe does not wait for it to load
+
+    return hashlib.sha256(settings.redaction_key.encode()).digest()
 
 
 def _config_path(named: str) -> Path | None:

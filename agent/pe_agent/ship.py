@@ -11,7 +11,8 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, takewhile
 
 if sys.platform == "win32":
     # gRPC's TLS ends the whole process where this is missing (Windows 7 and older); an ImportError does not.
@@ -31,6 +32,9 @@ from pe_agent.trust import CERTIFICATE_NAME, Stored, Trust, check_addresses
 
 FIRST_ANSWER_S = 6.0
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 15.0
+# In the trailing metadata of a refusal: so many seconds until it is worth another attempt.
+RETRY_AFTER = "retry-after-s"
+RETRY_MOST_S = 120.0
 # Another attempt cannot change these answers.
 _FINAL = frozenset(
     {
@@ -63,6 +67,9 @@ class Shipment:
         self._stored = Stored("", 0, complete=False, code="")
         self._problem = ""
         self._final = False
+        self._asked_to_wait_s = 0.0
+        # What each collector gave us to go on with after a break; shown once.
+        self._sessions: dict[str, bytes] = {}
         self._thread = threading.Thread(target=self._deliver, name="ship", daemon=True)
         self._thread.start()
 
@@ -108,7 +115,8 @@ class Shipment:
                 if self._stored.stored_through > before:
                     backoff_s = BACKOFF_FIRST_S
             # Jitter: a classroom that lost its collector must not come back in one instant.
-            pause_s = backoff_s * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
+            pause_s = max(backoff_s, self._asked_to_wait_s) * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
+            self._asked_to_wait_s = 0.0
             backoff_s = min(BACKOFF_MOST_S, backoff_s * 2)
             with self._changed:
                 if not self._stopped:
@@ -137,31 +145,42 @@ class Shipment:
         if code is grpc.StatusCode.CANCELLED:
             code, details = grpc.StatusCode.UNAVAILABLE, f"no answer within {FIRST_ANSWER_S:.0f} s"
         advice = _ADVICE.get(code, "the message above comes from the collector")
+        self._asked_to_wait_s = max(self._asked_to_wait_s, _retry_after_s(error))
         with self._changed:
             self._problem = f"collector {address}: {code.name}: {' '.join(details.split())}; {advice}"
             self._final = code in _FINAL and len(self._collectors) == 1
             self._changed.notify_all()
 
-    def hello(self) -> pb.Frame:
-        """The opening frame, its clock read now."""
-        return wire.encode_hello(self._opening, self._clock(), self._trust.token)
+    def hello(self, address: str) -> pb.Frame:
+        """The opening frame for this collector, its clock read now."""
+        frame = wire.encode_hello(self._opening, self._clock(), self._trust.token)
+        frame.hello.session = self._sessions.pop(address, b"")
+        return frame
 
-    def next_frame(self, after: int, stopped: Callable[[], bool]) -> pb.Frame | None:
-        """The frame after that number, waiting for it to come to exist; None when the stream should end."""
+    def next_message(self, after: int, most_octets: int, stopped: Callable[[], bool]) -> tuple[pb.Frame, int] | None:
+        """What follows that frame, waiting for it to come to exist, and its last frame's number; None at the end.
+
+        As many frames as there are go in one batch of at most `most_octets`.
+        """
         with self._changed:
             while not (self._stopped or stopped()):
                 if after < len(self._frames):
-                    return self._frames[after]
+                    return _pack(self._frames[after:], most_octets, after)
                 if self._finished:
                     return None
                 self._changed.wait()
         return None
 
     def stored(self, address: str, receipt: pb.Receipt) -> None:
-        """Take note of a receipt."""
+        """Take note of a receipt.
+
+        It counts though it says less than one before: that was another collector's disk, or this one's before it was
+        set back to a backup.
+        """
         with self._changed:
-            through = max(self._stored.stored_through, receipt.stored_through)
-            self._stored = Stored(address, through, receipt.complete, receipt.code)
+            if receipt.session:
+                self._sessions[address] = receipt.session
+            self._stored = Stored(address, receipt.stored_through, receipt.complete, receipt.code)
             self._changed.notify_all()
 
     def wake(self) -> None:
@@ -178,6 +197,7 @@ class _Stream:
         self._address = address
         self._resume = threading.Event()
         self._after = 0
+        self._batch_octets = 0
         self._broken = False
 
     def run(self, stub: report_pb2_grpc.IngestStub) -> None:
@@ -189,7 +209,7 @@ class _Stream:
             for number, receipt in enumerate(call):
                 if number == 0:
                     timer.cancel()
-                    self._after = receipt.stored_through
+                    self._after, self._batch_octets = receipt.stored_through, receipt.batch_bytes
                 self._shipment.stored(self._address, receipt)
                 self._resume.set()
         finally:
@@ -200,12 +220,27 @@ class _Stream:
 
     def _requests(self) -> Iterator[pb.Frame]:
         """Runs in gRPC's own thread."""
-        yield self._shipment.hello()
+        yield self._shipment.hello(self._address)
         self._resume.wait()
         after = self._after
-        while (frame := self._shipment.next_frame(after, lambda: self._broken)) is not None:
-            yield frame
-            after += 1
+        while (told := self._shipment.next_message(after, self._batch_octets, lambda: self._broken)) is not None:
+            message, after = told
+            yield message
+
+
+def _pack(frames: list[pb.Frame], most_octets: int, after: int) -> tuple[pb.Frame, int]:
+    sizes = accumulate(frame.ByteSize() for frame in frames)
+    fit = max(1, sum(1 for _ in takewhile(lambda size: size <= most_octets, sizes)))
+    return (frames[0] if fit == 1 else wire.encode_batch(frames[:fit])), after + fit
+
+
+def _retry_after_s(error: grpc.RpcError) -> float:
+    """How long the collector wants us to stay away; 0 when it does not say."""
+    metadata: Iterable[tuple[str, str | bytes]] = (
+        error.trailing_metadata() or () if isinstance(error, grpc.Call) else ()
+    )
+    words = [str(value) for name, value in metadata if name == RETRY_AFTER]
+    return min(RETRY_MOST_S, float(words[0])) if words and words[0].isascii() and words[0].isdigit() else 0.0
 
 
 def _channel(address: str, trust: Trust) -> grpc.Channel:

@@ -112,7 +112,7 @@ def _context(ca: bytes) -> ssl.SSLContext:
     try:
         import ssl  # noqa: PLC0415 - a lean payload comes without it
     except ImportError as exc:
-        raise _Failed(f"upload: ssl does not load here ({exc}); build the payload with it", passing=False) from exc
+        raise _Failed(f"upload: ssl does not load here ({exc}); build the payload with --tls", passing=False) from exc
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

@@ -87,7 +87,7 @@ def encode_record(sequence: int, record: Record) -> pb.Frame:
 
 
 def decode_record(frame: pb.Frame) -> Record | None:
-    """The record in a frame; None when a newer agent says something this version has no word for.
+    """The record in a frame; None when it holds none: a batch, or a newer agent's word this version does not know.
 
     Raises:
         DecodeError: the frame holds a hello, or a log chunk that does not expand to what it claims.
@@ -97,7 +97,13 @@ def decode_record(frame: pb.Frame) -> Record | None:
         return None
     if body == "hello":
         raise DecodeError(f"frame {frame.sequence}: a hello inside the stream; it only opens one")
-    return _DECODERS[body](getattr(frame, body))
+    decode = _DECODERS.get(body)
+    return decode(getattr(frame, body)) if decode else None
+
+
+def encode_batch(frames: Iterable[pb.Frame]) -> pb.Frame:
+    """Frames of one report in one message."""
+    return pb.Frame(batch=pb.Batch(frames=[frame.SerializeToString() for frame in frames]))
 
 
 def parse_frame(octets: bytes) -> pb.Frame:

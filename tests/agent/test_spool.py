@@ -1,5 +1,7 @@
 """A spooled report survives damage: only the damaged record is lost, and which one is said."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,25 +25,40 @@ def test_what_was_appended_is_read_back_in_order(tmp_path):
     assert list(read_bundle(spooled(tmp_path))) == PAYLOADS
 
 
-def test_a_flipped_octet_loses_only_its_own_record(tmp_path):
-    octets = spooled(tmp_path)
-    for at in range(len(MAGIC), len(octets)):
-        damaged = octets[:at] + bytes((octets[at] ^ 0x55,)) + octets[at + 1 :]
-        read = list(read_bundle(damaged))
-        whole = [r for r in read if not isinstance(r, Damage)]
-        assert len(whole) >= len(PAYLOADS) - 1
-        assert all(r in PAYLOADS for r in whole)
-        assert sum(isinstance(r, Damage) for r in read) == 1
-
-
-def test_a_file_cut_at_any_length_keeps_the_records_before_the_cut(tmp_path):
-    octets = spooled(tmp_path)
-    ends = [len(MAGIC)]
-    for payload in PAYLOADS:
+def places_of(payloads):
+    """Where the magic and each record begin and end."""
+    ends = [0, len(MAGIC)]
+    for payload in payloads:
         ends.append(ends[-1] + 8 + len(payload))
+    return list(itertools.pairwise(ends))
+
+
+@pytest.mark.parametrize("mask", [0x01, 0x55, 0x80, 0xFF])
+def test_every_flipped_octet_loses_only_its_own_record_and_says_which(tmp_path, mask):
+    octets = spooled(tmp_path)
+    magic, *records = places_of(PAYLOADS)
+    for at in range(len(octets)):
+        read = list(read_bundle(octets[:at] + bytes((octets[at] ^ mask,)) + octets[at + 1 :]))
+        hit = next(number for number, (start, end) in enumerate([magic, *records]) if start <= at < end)
+        damage = Damage(*[magic, *records][hit])
+        expected = [damage, *PAYLOADS] if hit == 0 else [*PAYLOADS[: hit - 1], damage, *PAYLOADS[hit:]]
+        assert read == expected, f"octet {at}"
+
+
+def test_a_file_cut_at_every_length_keeps_the_records_before_the_cut_and_says_what_is_cut(tmp_path):
+    octets = spooled(tmp_path)
+    places = places_of(PAYLOADS)[1:]
     for length in range(len(MAGIC), len(octets)):
-        whole = [r for r in read_bundle(octets[:length]) if not isinstance(r, Damage)]
-        assert whole == PAYLOADS[: sum(end <= length for end in ends) - 1]
+        whole = sum(end <= length for _, end in places)
+        cut = [Damage(places[whole][0], length)] if length > places[whole][0] else []
+        assert list(read_bundle(octets[:length])) == [*PAYLOADS[:whole], *cut], f"length {length}"
+
+
+def test_a_file_cut_inside_its_magic_holds_nothing_and_says_so(tmp_path):
+    octets = spooled(tmp_path)
+    for length in range(len(MAGIC)):
+        with pytest.raises(DecodeError, match="PESPOOL1"):
+            list(read_bundle(octets[:length]))
 
 
 @given(st.binary(max_size=300))

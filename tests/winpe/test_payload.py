@@ -1,11 +1,14 @@
 """The payload: the same from the same, small, complete, and never from a Python that somebody changed."""
 
+import dis
 import hashlib
 import json
+import marshal
 import os
 import subprocess
 import sys
 import zipfile
+from io import BytesIO
 
 import pytest
 
@@ -50,6 +53,13 @@ def test_the_same_ingredients_give_the_same_octets(python_zip, payload):
     assert again.read_bytes() == payload[0].read_bytes()
 
 
+def test_the_outcome_can_be_read_by_a_program(python_zip, tmp_path):
+    done = build(python_zip, tmp_path / "p.zip", "--format", "json")
+    told = json.loads(done.stdout)
+    assert (told["architecture"], told["packed_bytes"]) == ("x64", (tmp_path / "p.zip").stat().st_size)
+    assert {part["name"] for part in told["parts"]} >= {"python", "grpcio"}
+
+
 def test_the_payload_is_lean(payload):
     path, files, _ = payload
     assert path.stat().st_size < 15_000_000
@@ -85,6 +95,37 @@ def test_a_full_payload_keeps_the_tls_of_python(python_zip, tmp_path):
     assert build(python_zip, tmp_path / "full.zip", "--full").returncode == 0
     with zipfile.ZipFile(tmp_path / "full.zip") as archive:
         assert {"_ssl.pyd", "libcrypto-3.dll", "sqlite3.dll"} <= set(archive.namelist())
+
+
+def test_with_tls_means_tls_and_no_database(python_zip, tmp_path):
+    assert build(python_zip, tmp_path / "tls.zip", "--tls").returncode == 0
+    with zipfile.ZipFile(tmp_path / "tls.zip") as archive:
+        assert {"_ssl.pyd", "libssl-3.dll", "libcrypto-3.dll"} <= set(archive.namelist())
+        assert "sqlite3.dll" not in archive.namelist()
+    assert (tmp_path / "tls.zip").stat().st_size < 15_000_000
+
+
+def test_no_module_imports_at_once_what_was_left_out_of_the_standard_library(payload):
+    """What is imported later, in a function, is for systems and uses that are not the agent's."""
+    library = modules_of(payload[1]["python311.zip"])
+    left_out = set(modules_of((WINDOWS_PYTHON / "python311.zip").read_bytes())) - set(library)
+    own = modules_of(payload[1]["app.zip"])
+    wheels = {path: octets for path, octets in payload[1].items() if path.startswith("lib/") and path.endswith(".pyc")}
+    asked = {name for code in (library | own | wheels).values() for name in imported_at_once(code)}
+    # heapq imports doctest only when it is the program itself.
+    files = {f"{name.replace('.', '/')}{end}": name for name in asked for end in (".pyc", "/__init__.pyc")}
+    assert {files[path] for path in left_out & files.keys()} == {"doctest"}
+    assert "unittest/__init__.pyc" in left_out
+
+
+def modules_of(zipped):
+    with zipfile.ZipFile(BytesIO(zipped)) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if name.endswith(".pyc")}
+
+
+def imported_at_once(compiled):
+    """What the module's own code imports; a .pyc has a header of 16 octets (PEP 552)."""
+    return [row.argval for row in dis.get_instructions(marshal.loads(compiled[16:])) if row.opname == "IMPORT_NAME"]
 
 
 def test_the_libraries_search_path_is_closed(payload):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from pe_image.errors import ImageError
 from pe_image.hooks import FOLDER, HOOK_SCRIPT
 
-_INTERPRETER = "python.exe"
+_INTERPRETER, _MANIFEST = "python.exe", "manifest.json"
 _BLOCK_OCTETS = 1 << 20
 _COLLECTOR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 # IMAGE_FILE_MACHINE_* (PE format specification).
@@ -78,6 +79,7 @@ def load_cargo(orders: Orders, folder: Path) -> Cargo:
     collectors, uploads = (tuple(map(_collector, told)) for told in (orders.collectors, orders.uploads))
     with _opened(orders.payload) as archive:
         _unpack(archive, folder)
+    _check_way(folder / _MANIFEST, orders)
     own = {"hook.cmd": HOOK_SCRIPT.encode("ascii"), "token": token, "ca.pem": certificate}
     for name, octets in own.items():
         (folder / name).write_bytes(octets)
@@ -123,6 +125,18 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
                 shutil.copyfileobj(source, copy, _BLOCK_OCTETS)
         except zipfile.BadZipFile as exc:
             raise ImageError(f"{archive.filename}: {exc}") from exc
+
+
+def _check_way(manifest: Path, orders: Orders) -> None:
+    """An agent that can reach nobody is refused: one without gRPC needs an address for uploads."""
+    transport = "grpc"
+    if manifest.exists():
+        with contextlib.suppress(ValueError, AttributeError):
+            transport = json.loads(manifest.read_bytes()).get("transport", transport)
+    if transport == "https" and not orders.uploads:
+        raise ImageError(f"{orders.payload} has no gRPC: name the collector's address for uploads with --upload")
+    if transport == "grpc" and not orders.collectors:
+        raise ImageError("nobody to report to: name the collector with --collector")
 
 
 def _token(path: Path) -> bytes:

@@ -33,8 +33,8 @@ _OUT = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), he
 @click.command()
 @_WIM
 @click.option("--payload", type=_FILE, required=True, help="Zip that `pe-image payload` wrote.")
-@click.option("--collector", "collectors", multiple=True, required=True, metavar="HOST:PORT", help="Repeat for more.")
-@click.option("--upload", "uploads", multiple=True, metavar="HOST:PORT", help="HTTPS, where gRPC does not work.")
+@click.option("--collector", "collectors", multiple=True, metavar="HOST:PORT", help="By gRPC (repeat).")
+@click.option("--upload", "uploads", multiple=True, metavar="HOST:PORT", help="By HTTPS (repeat).")
 @click.option("--token-file", type=_FILE, required=True, help="Ingest token; everybody who boots can read it.")
 @click.option("--ca", type=_FILE, required=True, help="Certificate (PEM) that the collector must have.")
 @click.option(

@@ -22,12 +22,19 @@ _LAUNCHER = '@"%~dp0python.exe" -m pe_agent %*\r\n'
 
 @dataclass(frozen=True, slots=True)
 class Ingredients:
-    """Everything a payload is made of. `extra`: files by path that lie there as they are; `full` leaves nothing out."""
+    """Everything a payload is made of.
+
+    Attributes:
+        extra: files by path that lie there as they are.
+        tls: Python's own TLS too, which sending by HTTPS needs.
+        full: leave nothing of Python out.
+    """
 
     target: Target
     python: Embeddable
     wheels: Sequence[Wheel]
     extra: Mapping[str, bytes]
+    tls: bool = False
     full: bool = False
 
 
@@ -92,10 +99,13 @@ def stub_path(wheels: Iterable[Wheel]) -> str:
 
 
 def _python_files(ingredients: Ingredients) -> dict[str, bytes]:
-    groups = () if ingredients.full else ("python",) if ingredients.target.transport == "https" else ("python", "tls")
+    with_tls = ingredients.tls or ingredients.target.transport == "https"
+    groups = () if ingredients.full else ("python",) if with_tls else ("python", "tls")
     python = ingredients.python
     kept = {name: octets for name, octets in python.files.items() if not is_left_out(name, *groups)}
     short = "python" + python.version.rpartition(".")[0].replace(".", "")
+    if not ingredients.full:
+        kept[f"{short}.zip"] = payload_python.lean_library(kept[f"{short}.zip"])
     # With this file Python looks nowhere else, whatever the environment says.
     kept[f"{short}._pth"] = f"{short}.zip\r\n{OWN_ZIP}\r\n{NATIVE_FOLDER}\r\n.\r\n".encode("ascii")
     kept.pop("LICENSE.txt", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--wheels", "folder", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--fetch", "constraints", type=_FILE, metavar="CONSTRAINTS", help="Download the wheels first, with pip.")
 @click.option("--stub-pdh", is_flag=True, help="For images without pdh.dll: build a stub of it.")
+@click.option("--tls", is_flag=True, help="Python's own TLS too: sending by HTTPS needs it.")
 @click.option("--full", is_flag=True, help="Leave nothing of Python out.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="ZIP")
-def payload_command(output: Path, **told: Any) -> None:
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def payload_command(output: Path, form: str, **told: Any) -> None:
     """Build what is put into boot images: Python for Windows with the agent."""
     try:
         ingredients = _ingredients(**told)
@@ -35,6 +38,9 @@ def payload_command(output: Path, **told: Any) -> None:
         output.write_bytes(payload.octets)
     except (ImageError, OSError) as exc:
         raise click.ClickException(str(exc)) from exc
+    if form == "json":
+        click.echo(_json(payload, output))
+        return
     _tell_signatures(ingredients.python, pinned=bool(told["sha256"]))
     _tell_payload(ingredients, payload, output)
 
@@ -49,7 +55,13 @@ def _ingredients(python_zip: Path, sha256: str, roots: Path, folder: Path, **tol
     names = payload_wheels.choose_wheels(folder, target, short)
     wheels = tuple(payload_wheels.read_wheel(name) for name in names)
     extra = {stub_path(wheels): build_stub(target.architecture)} if told["stub_pdh"] else {}
-    return Ingredients(target, python, wheels, extra, full=told["full"])
+    return Ingredients(target, python, wheels, extra, tls=told["tls"], full=told["full"])
+
+
+def _json(payload: Payload, output: Path) -> str:
+    """The manifest without its list of files, and the sizes in octets."""
+    sizes = {"output": str(output), "packed_bytes": len(payload.octets), "unpacked_bytes": payload.unpacked_bytes}
+    return json.dumps(sizes | {name: value for name, value in payload.manifest.items() if name != "files"})
 
 
 def _tell_signatures(python: Embeddable, *, pinned: bool) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from cryptography import x509
 
 from pe_image.authenticode import Signature, Standing, check
-from pe_image.payload_target import PayloadError, load_known_files
+from pe_image.payload_target import PayloadError, is_left_out, load_known_files
+from pe_image.payload_zip import zip_files
 from pe_image.pe_headers import parse
 
 # Debian's, from the package ca-certificates.
@@ -80,6 +81,12 @@ def read_embeddable(path: Path, roots: Iterable[x509.Certificate], sha256: str =
     return Embeddable(found, files, signatures, parse(files["python.exe"]).machine, version)
 
 
+def lean_library(octets: bytes) -> bytes:
+    """The zip of the standard library without what the agent never imports; the same for the same zip."""
+    members = _unzip(Path("the standard library"), octets, folders=True)
+    return zip_files({name: data for name, data in members.items() if not is_left_out(name, "library")}, compress=True)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -87,13 +94,13 @@ def _read(path: Path) -> bytes:
         raise PayloadError(f"{path}: {exc.strerror}") from exc
 
 
-def _unzip(path: Path, octets: bytes) -> dict[str, bytes]:
+def _unzip(path: Path, octets: bytes, *, folders: bool = False) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(BytesIO(octets)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if sum(entry.file_size for entry in entries) > _MOST_OCTETS:
                 raise PayloadError(f"{path}: unpacks to more than {_MOST_OCTETS >> 20} MB")
-            return {entry.filename: archive.read(entry) for entry in entries if "/" not in entry.filename}
+            return {entry.filename: archive.read(entry) for entry in entries if folders or "/" not in entry.filename}
     except (zipfile.BadZipFile, NotImplementedError, OSError) as exc:
         raise PayloadError(f"{path}: not a zip file that can be read: {exc}") from exc
 

@@ -1,0 +1,151 @@
+"""How large is the payload, and how long after a boot image's hook does the agent ask its first question?
+
+Usage: python benchmarks/start.py [RUNS]
+
+Under Wine, which is not Windows PE: the seconds say what the agent adds to a bare start of Python, not what a machine
+will show. The commands take turns, so that what else the machine does meets all of them; processor seconds (of the
+program alone, up to the first question) hold on a busy machine too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PYTHON, WHEELS = (REPOSITORY / ".venv" / name for name in ("windows-python", "windows-wheels"))
+WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
+FIRST_PROBE_S, PACKED_BYTES, UNPACKED_BYTES = 0.5, 15_000_000, 30_000_000
+# Says so on stdout when the first probe is asked: its module is loaded, and its function is called.
+_WATCHED = """
+import sys, threading
+def see(frame, event, _):
+    if not threading.current_thread().name.startswith("probe-"):
+        sys.setprofile(None)
+    elif event == "call" and frame.f_code.co_name == "run" and "probes" in frame.f_code.co_filename:
+        threading.setprofile(None)
+        sys.setprofile(None)
+        sys.__stdout__.write("asked\\n")
+        sys.__stdout__.flush()
+threading.setprofile(see)
+sys.argv = ["pe_agent", *sys.argv[1:]]
+import runpy
+runpy.run_module("pe_agent", run_name="__main__", alter_sys=True)
+"""
+_QUIET = {"PE_AGENT_WATCH_S": "0", "PE_AGENT_WAIT_FOR_ADDRESS_S": "0.1", "PE_AGENT_TIMEOUT_S": "0.1"}
+_COLLECTOR = {"PE_AGENT_COLLECTOR": "127.0.0.1:1", "PE_AGENT_PLAIN": "1"}
+_HOOK = (r".\python.exe", "-c", _WATCHED, "auto", "--foreground")
+_REPORT = (r".\python.exe", "-c", _WATCHED, "report")
+COMMANDS = {
+    "python -c pass": ((r".\python.exe", "-c", "print(flush=True)"), {}),
+    "auto: first probe": ((*_HOOK, "--no-send"), {}),
+    "auto: first probe, a collector named": (_HOOK, _COLLECTOR),
+    "report: first probe": ((*_REPORT, "--no-send"), {}),
+    "auto: detached": ((r".\python.exe", "-m", "pe_agent", "auto", "--no-send"), {}),
+}
+
+
+def main() -> None:
+    """Print sizes and times; what is over its bound is marked."""
+    if WINE is None or not (PYTHON / "python.exe").exists() or not list(WHEELS.glob("grpcio-*win_amd64.whl")):
+        sys.exit("needs wine64, .ci/windows-python and .ci/windows-wheels")
+    with tempfile.TemporaryDirectory() as name:
+        payload, *_ = (_built(Path(name), *options) for options in ((), ("--tls",), ("--full",)))
+        with _machine(Path(name), payload) as (folder, environment):
+            _time_all(int(sys.argv[1]) if len(sys.argv) > 1 else 5, folder, environment)
+
+
+def _built(folder: Path, *options: str) -> Path:
+    with zipfile.ZipFile(folder / "python.zip", "w") as archive:
+        for file in sorted(PYTHON.iterdir()):
+            archive.write(file, file.name)
+    command = [sys.executable, "-m", "pe_image", "payload", "--python", str(folder / "python.zip"), *options]
+    began = time.monotonic()
+    payload = folder / f"payload{''.join(options)}.zip"
+    subprocess.run([*command, "--wheels", str(WHEELS), "--output", str(payload)], check=True, stdout=DEVNULL)
+    took_s = time.monotonic() - began
+    with zipfile.ZipFile(payload) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    packed = payload.stat().st_size
+    over = " OVER" if packed > PACKED_BYTES or unpacked > UNPACKED_BYTES else ""
+    title = f"payload {' '.join(options)}"
+    print(f"{title:16} {packed / 1e6:5.1f} MB zipped, {unpacked / 1e6:5.1f} MB unpacked, built in {took_s:.1f} s{over}")
+    return payload
+
+
+@contextmanager
+def _machine(place: Path, payload: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    prefix = place / "wine"
+    prefix.mkdir()
+    environment = (
+        os.environ
+        | {
+            "WINEPREFIX": str(prefix),
+            "WINEDEBUG": "-all",
+            "WINEDLLOVERRIDES": "mscoree,mshtml=",
+            "XDG_RUNTIME_DIR": str(prefix),
+            # Nothing here may speak to the network of the machine that runs this.
+            "PE_AGENT_ONLY": "architecture",
+        }
+        | _QUIET
+    )
+    server = shutil.which("wineserver") or "/usr/lib/wine/wineserver64"
+    quiet = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
+    subprocess.run([server, "-p"], env=environment, check=True, **quiet)
+    subprocess.run([WINE, "wineboot", "-i"], env=environment, check=True, **quiet)
+    folder = prefix / "drive_c" / "pe-agent"
+    with zipfile.ZipFile(payload) as archive:
+        archive.extractall(folder)
+    try:
+        yield folder, environment
+    finally:
+        subprocess.run([server, "-k"], env=environment, check=False)
+
+
+def _time_all(runs: int, folder: Path, environment: dict[str, str]) -> None:
+    taken: dict[str, list[tuple[float, float]]] = {title: [] for title in COMMANDS}
+    for _ in range(runs):
+        for title, (command, told) in COMMANDS.items():
+            taken[title].append(_time(command, folder, environment | told))
+    for title, rows in taken.items():
+        wall, processor = zip(*rows, strict=True)
+        median_s = statistics.median(wall)
+        over = " OVER" if "first probe" in title and median_s > FIRST_PROBE_S else ""
+        print(
+            f"{title:37} {median_s:5.2f} s median of {runs}, {min(wall):.2f} s best,"
+            f" {statistics.median(processor):.2f} s of processor{over}"
+        )
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+
+
+def _time(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
+    """Wall and processor seconds from the start of the program to its first line, or to its end without one."""
+    began = time.monotonic()
+    with subprocess.Popen(
+        [WINE, *command], env=environment, cwd=folder, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
+    ) as process:
+        process.stdout.readline()
+        elapsed_s = time.monotonic() - began
+        processor_s = _processor_s(process.pid)
+        process.communicate()
+    return elapsed_s, processor_s
+
+
+def _processor_s(pid: int) -> float:
+    """User and system time (proc(5), stat, fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()
