@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pe_collector.metrics import page as metrics
 from pe_collector.ops import access_pages
 from pe_collector.ops.route import OpsRoute
 from pe_collector.questions import http as questions
@@ -10,6 +11,7 @@ from pe_collector.web import routes as web
 
 ROUTES: tuple[OpsRoute, ...] = (
     OpsRoute("/healthz", access_pages.healthz, None),
+    OpsRoute("/metrics", metrics.endpoint, Role.READER),
     OpsRoute("/sign-in", access_pages.sign_in_page, None),
     OpsRoute("/sign-in", access_pages.sign_in, None, ("POST",)),
     OpsRoute("/sign-out", access_pages.sign_out, Role.READER, ("POST",)),

@@ -61,6 +61,7 @@ class OpsState:
     now_s: Callable[[], float] = time.time
     refusals: Callable[[], Mapping[Reason, int]] = dict
     sign_ins: SignIns = field(default_factory=SignIns)
+    metrics: Callable[[], bytes] = bytes
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -1,0 +1,111 @@
+"""How is a value said on the page? Text of machines made harmless to read, times, shares and links."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from markupsafe import Markup
+
+from pe_collector import output
+from pe_collector.questions.contract import Column, Row, Unit
+
+_KEPT = frozenset("\n\t")
+_PICTURES = 0x2400
+_HIDDEN = frozenset({"Cf", "Cs", "Co", "Zl", "Zp"})
+_FAILING = (0.0, 0.02, 0.1, 0.3, 0.6)
+# Column -> path of the page that tells more of its value.
+_LINKS = {
+    "machine_id": "/machine/",
+    "machines_seen": "/machine/",
+    "report_id": "/boot/",
+    "code": "/boot/",
+    "id": "/pattern/",
+    "prefix": "/map?prefix=",
+}
+
+
+def tame(value: Any) -> Any:
+    """Text with every mark that cannot be seen, or that turns the direction of reading, written out."""
+    if not isinstance(value, str) or isinstance(value, Markup) or (value.isascii() and value.isprintable()):
+        return value
+    return "".join(map(_seen, value))
+
+
+def _seen(mark: str) -> str:
+    if mark in _KEPT or mark.isprintable():
+        return mark
+    kind = unicodedata.category(mark)
+    if kind == "Cc" and ord(mark) < 0x20:
+        return chr(_PICTURES + ord(mark))
+    return f"<U+{ord(mark):04X}>" if kind in _HIDDEN or kind == "Cc" else mark
+
+
+def moment(unix_s: float | None) -> Markup:
+    """A time in UTC; script shows it in local time and leaves the UTC in the title."""
+    if unix_s is None:
+        return Markup("")
+    said = output.when(unix_s)
+    machine_readable = said.replace(" ", "T")
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(machine_readable, said.rstrip("Z"), said)
+
+
+def share(value: float | None) -> str:
+    """With one decimal, as a percentage."""
+    return "" if value is None else f"{value:.1%}"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds, tenths below a hundred."""
+    if value is None:
+        return ""
+    return f"{value:.1f} s" if abs(value) < 100 else f"{value:,.0f} s"
+
+
+def heat(failed: int, boots: int) -> str:
+    """The class of a cell by the share that failed: heat-none without a boot, heat-0 to heat-5."""
+    if not boots:
+        return "heat-none"
+    return f"heat-{sum(failed / boots > step for step in _FAILING)}"
+
+
+def with_words(path: str, words: Mapping[str, Any]) -> str:
+    """The path with these words as its query; empty ones are left out."""
+    kept = {name: value for name, value in words.items() if value not in ("", None)}
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def cell(column: Column, row: Row) -> Any:
+    """One cell of an answer in people's units, with a link where there is a page about it."""
+    value = row[column.name]
+    if value in (None, "", [], {}):
+        return ""
+    if column.unit in _OF_UNIT:
+        return _OF_UNIT[column.unit](value)
+    if column.name in _LINKS and isinstance(value, str):
+        return Markup('<a href="{}{}">{}</a>').format(_LINKS[column.name], quote(value, safe=""), tame(value))
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        most = 8
+        said = "; ".join(str(_plain(each)) for each in value[:most])
+        return f"{said}; and {len(value) - most} more" if len(value) > most else said
+    return f"{value:.3g}" if isinstance(value, float) else value
+
+
+_OF_UNIT: Mapping[str, Callable[[Any], Any]] = {
+    Unit.TIME: moment,
+    Unit.SHARE: lambda value: share(value) if value >= 0.001 else f"{value:.2g}",
+    Unit.SECONDS: seconds,
+    Unit.COUNT: lambda value: f"{value:,}",
+    Unit.OCTETS: lambda value: f"{value:,}",
+    Unit.FLAG: lambda value: "yes" if value else "no",
+}
+FILTERS: Mapping[str, Callable[..., Any]] = {"moment": moment, "share": share, "seconds": seconds}
+GLOBALS: Mapping[str, Callable[..., Any]] = {"cell": cell, "heat": heat, "with_words": with_words}
