@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := constraints.txt
 # Real peers for the laboratory and the tests. Without root they are not installed, and what needs them says so.
-PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools dnsmasq tftpd-hpa kea-dhcp4-server chrony faketime
+PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools dnsmasq tftpd-hpa kea-dhcp4-server chrony faketime chromium chromium-driver
 
 .PHONY: demo test soak setup check pictures system-packages clean
 
@@ -45,9 +45,10 @@ soak: setup
 	@$(BIN)/python -c "import atheris" 2>/dev/null || { echo "atheris is not installed: nothing was fuzzed"; exit 0; }; \
 	  $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-# The pictures in the README, drawn from the laboratory.
+# The pictures in the README and docs, drawn from the laboratory and from the page over a simulated fleet.
 pictures: setup
 	$(BIN)/python -m tests.lab.pictures docs
+	PE_PICTURES=docs $(BIN)/python -m pytest -q tests/page/test_pictures.py
 
 clean:
 	rm -rf $(VENV) demo-data

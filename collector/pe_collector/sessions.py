@@ -94,6 +94,10 @@ class Sessions:
         if self._of_report.get(session.owner[0]) is session:
             del self._of_report[session.owner[0]]
 
+    def sending(self) -> int:
+        """How many reports are being sent now."""
+        return len(self._of_report)
+
     def _is_sending(self, session: Session) -> bool:
         return session.live and self._now_s() - session.heard_s < SILENT_S
 

@@ -47,6 +47,9 @@ class Settings:
         reserve_octets: with less free than this on the disk nothing is taken.
         reserve_for_verdicts_octets: with less free than this logs are left out, verdicts still taken.
         look_every_s: while reports come, patterns are looked for so often.
+        alert_webhooks: `generic https://...`, `slack file:NAME`, `teams ...`; a file holds an address that is a secret.
+        alert_secret_file: what webhooks are signed with, and `alert_smtp_password_file`: files in the data folder.
+        alert_smtp: HOST:PORT of the mail server, with STARTTLS unless `alert_smtp_starttls` is false.
     """
 
     ingest: str = "0.0.0.0:7443"
@@ -84,6 +87,15 @@ class Settings:
     reserve_octets: int = 512 * _MIB
     reserve_for_verdicts_octets: int = 2048 * _MIB
     look_every_s: float = 30.0
+    alert_webhooks: tuple[str, ...] = ()
+    alert_secret_file: str = ""
+    alert_smtp: str = ""
+    alert_smtp_starttls: bool = True
+    alert_smtp_user: str = ""
+    alert_smtp_password_file: str = ""
+    alert_smtp_ca_file: str = ""
+    alert_mail_from: str = ""
+    alert_mail_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, kind in _TYPES.items():

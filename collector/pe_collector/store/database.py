@@ -22,6 +22,7 @@ MIGRATIONS = (
     "0004_questions",
     "0005_patterns",
     "0006_access",
+    "0007_alerts",
 )
 
 

@@ -194,3 +194,15 @@ audit = Table(
 )
 quarantine = Table("quarantine", TABLES, *key_text("token_id"), *key_real("at"), *real("since"), *maybe_real("lifted"))
 hidden_report = Table("hidden_report", TABLES, *key_text("report_id"), *text("token_id"))
+alert_channel = Table("alert_channel", TABLES, *key_text("channel"), *real("since"))
+alert = Table(
+    "alert",
+    TABLES,
+    *key_text("pattern_id"),
+    *key_real("at_s"),
+    *key_text("state", "channel"),
+    *whole("attempts"),
+    *real("next_at"),
+    *maybe_real("settled_at"),
+    *text("outcome", "error"),
+)

@@ -1,0 +1,1 @@
+"""Who is told of a pattern that is new, worse or over: webhooks and mail, each event once, also after a restart."""

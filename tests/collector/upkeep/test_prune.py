@@ -1,0 +1,131 @@
+"""Does only what is old go, failures last, and can a report whose logs went still be shown and exported?"""
+
+import sqlite3
+import threading
+from contextlib import closing
+
+import pytest
+from pe_agent.errors import UsageError
+from pe_collector import exporter, reports, store
+from pe_collector.upkeep.prune import Keep, prune
+from pe_protos.v1 import report_pb2 as pb
+
+DAY_S = 86400.0
+NOW_S = 2e9
+KEEP = Keep(failures_s=365 * DAY_S, successes_s=90 * DAY_S, logs_s=30 * DAY_S)
+LOG = b"2026-11-01 Info a line of the log\n" * 40
+
+
+def report_id(number):
+    return number.to_bytes(16, "big")
+
+
+def fill(writer, number, age_days, status):
+    hello = pb.Hello(
+        protocol=1, report_id=report_id(number), identity=pb.Identity(serial=f"S{number}", smbios_uuid=f"u{number}")
+    )
+    arrived = store.Arrived(hello, "test", "", NOW_S - age_days * DAY_S)
+    frames = [
+        pb.Frame(sequence=1, observation=pb.Observation(probe="address", outcome="ok", reason="answered")),
+        pb.Frame(sequence=2, log=pb.LogChunk(path="setupact.log", data=LOG, expanded_bytes=len(LOG))),
+        pb.Frame(sequence=3, summary=pb.Summary(status=status)),
+    ]
+    writer.run(lambda connection: store.open_report(connection, arrived)).result(60)
+    name = report_id(number).hex()
+    writer.put(*(store.file_frame(name, frame, frame.SerializeToString()) for frame in frames)).result(60)
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """Healthy reports 1 to 4 and failed 11 to 14, of 1, 60, 200 and 500 days."""
+    writer = store.Writer(store.create(tmp_path), lambda: NOW_S)
+    for place, age_days in enumerate((1, 60, 200, 500), start=1):
+        fill(writer, place, age_days, "healthy")
+        fill(writer, 10 + place, age_days, "fault")
+    writer.close()
+    return tmp_path
+
+
+def asked(folder, question):
+    with closing(store.open_reader(folder / store.FILE_NAME)) as connection:
+        return [tuple(row) for row in connection.execute(question)]
+
+
+def pruned(folder, keep=KEEP):
+    return prune(folder, keep, NOW_S, pause=lambda _: None)
+
+
+def test_failures_stay_longer_than_successes(filled):
+    done = pruned(filled)
+    left = {int(name, 16) for (name,) in asked(filled, "SELECT report_id FROM report")}
+    assert left == {1, 2, 11, 12, 13}
+    assert (done.failures, done.successes, done.machines) == (1, 2, 3)
+
+
+def test_nothing_of_a_report_that_went_stays(filled):
+    pruned(filled)
+    tables = ["frame", "observation", "log_chunk", "log_line", "log_waiting"]
+    for table in tables:
+        there = f"SELECT count(*) FROM {table} WHERE report_id NOT IN (SELECT report_id FROM report)"
+        assert asked(filled, there) == [(0,)], table
+    assert asked(filled, "SELECT count(*) FROM machine") == [(5,)]
+
+
+def test_logs_go_first_and_stay_named(filled):
+    done = pruned(filled)
+    assert (done.logs, done.log_octets) == (3, 3 * len(LOG))
+    with closing(store.open_reader(filled / store.FILE_NAME)) as connection:
+        log = reports.log_of(connection, report_id(12).hex(), "setupact.log")
+        fresh = reports.log_of(connection, report_id(11).hex(), "setupact.log")
+    assert (log.octets, fresh.octets) == (b"", LOG)
+    assert "pruned" in log.problems[0]
+
+
+def test_a_report_whose_logs_went_is_still_exported_whole(filled):
+    pruned(filled)
+    with closing(store.open_reader(filled / store.FILE_NAME)) as connection:
+        frames = list(exporter.frames_of(connection, report_id(12).hex()))
+    assert [frame.sequence for frame in frames] == [0, 1, 2, 3]
+    assert (frames[2].log.path, frames[2].log.data, frames[2].log.codec) == ("setupact.log", b"", "left-out")
+
+
+def test_a_second_run_finds_nothing(filled):
+    pruned(filled)
+    again = pruned(filled)
+    assert (again.failures, again.successes, again.logs, again.machines) == (0, 0, 0, 0)
+
+
+def test_what_went_makes_room_for_what_comes(filled):
+    assert pruned(filled, Keep(0, 0, 0)).free_octets > 0
+    with closing(sqlite3.connect(filled / store.FILE_NAME)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.execute("INSERT INTO log_search (log_search) VALUES ('integrity-check')")
+
+
+def test_failures_must_not_go_before_successes(filled):
+    with pytest.raises(UsageError, match="keep-failures"):
+        pruned(filled, Keep(DAY_S, 2 * DAY_S, DAY_S))
+
+
+def test_reports_come_in_between_two_batches(tmp_path):
+    writer = store.Writer(store.create(tmp_path), lambda: NOW_S)
+    for number in range(1, 161):
+        fill(writer, number, 100, "healthy")
+    pauses = []
+
+    def pause(_):
+        # Another thread's writer gets the lock here, or this never comes back.
+        fill(writer, 1000 + len(pauses), 1, "healthy")
+        pauses.append(threading.get_ident())
+
+    done = prune(tmp_path, KEEP, NOW_S, pause=pause)
+    writer.close()
+    assert done.successes == 160
+    assert len(pauses) >= 4
+    assert asked(tmp_path, "SELECT count(*) FROM report") == [(len(pauses),)]
+
+
+def test_what_was_done_is_written_down(filled):
+    pruned(filled)
+    (row,) = asked(filled, "SELECT action, detail FROM audit")
+    assert row == ("prune", '{"failures": 1, "successes": 2, "logs": 3}')
