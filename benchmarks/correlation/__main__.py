@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.correlation.methods import METHODS, engine
+from benchmarks.correlation.methods import METHODS
+from benchmarks.correlation.own import engine
 from benchmarks.correlation.run import PROFILES, Run, first_boots, simulate
 from benchmarks.correlation.scoring import Answer, Tally, overlap, score
 
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs=2, type=int, default=(1, 60), metavar=("FIRST", "COUNT"))
     parser.add_argument("--others", type=int, default=10, help="runs for each of the other methods")
     parser.add_argument("--quiet-hours", type=int, default=504)
+    parser.add_argument("--delays", type=int, default=24, help="faults that are waited for")
     parser.add_argument("--quick", action="store_true", help="only 1,000 boots a run")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -126,7 +128,7 @@ def main() -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     sys.stdout.write("\n" + quiet(arguments.seeds[0], arguments.quiet_hours) + "\n")
-    sys.stdout.write("\n" + delay(arguments.seeds[0], max(1, arguments.seeds[1] // 3)) + "\n")
+    sys.stdout.write("\n" + delay(arguments.seeds[0], arguments.delays) + "\n")
 
 
 if __name__ == "__main__":

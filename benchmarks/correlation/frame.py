@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from pe_collector.engine.ground import Ground
 from pe_collector.engine.nodes import stages
 
@@ -50,11 +49,6 @@ class Frame:
             else:
                 target[name] = int(self.run.table.columns[name].values[code])
         return target
-
-    def pandas(self, keep: Flags) -> pd.DataFrame:
-        """As text, for methods that want it so; a missing value is empty."""
-        data = {name: np.where(codes[keep] >= 0, codes[keep].astype(str), "") for name, codes in self.codes.items()}
-        return pd.DataFrame(data, dtype=object)
 
 
 def frame_of(run: Run) -> Frame:

@@ -60,7 +60,9 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Boots:
+class Boots:
+    """Complete columns, and when and how each boot ended; `cause` is the fault behind it, -1 for noise."""
+
     columns: dict[str, Ints]
     at_s: Reals
     signature: Ints
@@ -76,7 +78,7 @@ def simulate(seed: int, boots: int, profile: Profile, faults: int | None = None)
     wanted = int(rng.integers(0, 5)) if faults is None else faults
     chosen = _draw_faults(rng, fleet, columns, at_s, (profile.demands, wanted))
     all_boots = _with_retries(rng, fleet, columns, at_s, (float(rng.uniform(*profile.noise)), chosen))
-    observed = _observed(rng, all_boots, profile)
+    observed = observed_of(rng, all_boots, profile)
     return Run(_table(observed, all_boots), all_boots.columns, tuple(chosen), all_boots.cause)
 
 
@@ -116,12 +118,12 @@ def _alike(columns: dict[str, Ints], one: Fault, other: Fault) -> bool:
 
 def _with_retries(
     rng: np.random.Generator, fleet: Fleet, columns: dict[str, Ints], at_s: Reals, trouble: tuple[float, list[Fault]]
-) -> _Boots:
+) -> Boots:
     """Who fails tries again some minutes later, now and then with another server."""
     parts = []
     for attempt in range(_RETRIES):
-        signature, cause = _outcomes(rng, columns, at_s, trouble)
-        parts.append(_Boots(columns, at_s, signature, cause))
+        signature, cause = outcomes_of(rng, columns, at_s, trouble)
+        parts.append(Boots(columns, at_s, signature, cause))
         again = (signature > 0) & (rng.random(len(at_s)) < 0.6)
         if attempt == _RETRIES - 1 or not again.any():
             break
@@ -133,16 +135,16 @@ def _with_retries(
     return _joined(parts)
 
 
-def _joined(parts: Sequence[_Boots]) -> _Boots:
+def _joined(parts: Sequence[Boots]) -> Boots:
     times = np.concatenate([part.at_s for part in parts])
     order = np.argsort(times, kind="stable")
     order = order[times[order] < WINDOW_S]
     columns = {name: np.concatenate([part.columns[name] for part in parts])[order] for name in parts[0].columns}
     signature = np.concatenate([part.signature for part in parts])[order]
-    return _Boots(columns, times[order], signature, np.concatenate([part.cause for part in parts])[order])
+    return Boots(columns, times[order], signature, np.concatenate([part.cause for part in parts])[order])
 
 
-def _outcomes(
+def outcomes_of(
     rng: np.random.Generator, columns: dict[str, Ints], at_s: Reals, trouble: tuple[float, list[Fault]]
 ) -> tuple[Ints, Ints]:
     """Signature and cause of each boot (-1 noise); of two the earlier stage shows."""
@@ -162,7 +164,7 @@ def _outcomes(
     return signature, cause
 
 
-def _observed(rng: np.random.Generator, boots: _Boots, profile: Profile) -> dict[str, Ints]:
+def observed_of(rng: np.random.Generator, boots: Boots, profile: Profile) -> dict[str, Ints]:
     """What reports show: now and then an attribute is missing, and without a lease its whole offer."""
     columns = {name: values.copy() for name, values in boots.columns.items()}
     size, factor = len(boots.at_s), profile.missing
@@ -179,7 +181,7 @@ def _observed(rng: np.random.Generator, boots: _Boots, profile: Profile) -> dict
     return columns
 
 
-def _table(observed: dict[str, Ints], boots: _Boots) -> Table:
+def _table(observed: dict[str, Ints], boots: Boots) -> Table:
     names = sorted(set(observed) - {"machine", "address", "subnet"})
     addresses = [str(ipaddress.IPv4Address(v)) if v >= 0 else "" for v in observed["address"].tolist()]
     columns = {}

@@ -18,6 +18,7 @@ _USUAL_LENGTH = {4: 24, 6: 64}
 _NOTHING_SHARED = -1
 
 _Ranks = npt.NDArray[np.int32]
+_Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,20 @@ class Addresses:
     def of(cls, texts: Sequence[str], subnets: Sequence[str] = ()) -> Addresses | None:
         """None when no text is an address. Link-local addresses say no place and count as not known."""
         parsed = {text: parse_address(text) for text in set(texts)}
-        numbers = tuple(sorted({number for number in parsed.values() if number is not None}))
+        reported = {prefix for text in set(subnets) if (prefix := parse_prefix(text)) is not None}
+        return cls.of_numbers([parsed[text] for text in texts], frozenset(reported))
+
+    @classmethod
+    def of_numbers(
+        cls, addresses: Sequence[tuple[int, int] | None], subnets: frozenset[Prefix] = frozenset()
+    ) -> Addresses | None:
+        """The same from IP version and number of each row."""
+        numbers = tuple(sorted({number for number in addresses if number is not None}))
         if not numbers:
             return None
-        rank = {number: n for n, number in enumerate(numbers)}
-        of_text = {text: -1 if number is None else rank[number] for text, number in parsed.items()}
-        ranks = np.array([of_text[text] for text in texts], dtype=np.int32)
-        reported = {prefix for text in set(subnets) if (prefix := parse_prefix(text)) is not None}
-        return cls(ranks, numbers, _shared_bits(numbers), frozenset(reported))
+        rank: dict[tuple[int, int] | None, int] = {number: n for n, number in enumerate(numbers)}
+        ranks = np.array([rank.get(number, -1) for number in addresses], dtype=np.int32)
+        return cls(ranks, numbers, _shared_bits(numbers), subnets)
 
     def ranges(self, failing: npt.NDArray[np.float64], at_least: float) -> list[PrefixRange]:
         """Every stretch that a prefix can make and that holds `at_least` of the failing weight given by rank.
@@ -62,28 +69,35 @@ class Addresses:
         But for the one that holds all addresses: it would say nothing.
         """
         total = np.concatenate(([0.0], np.cumsum(failing)))
-        found: dict[tuple[int, int], PrefixRange] = {}
-        for length in sorted({int(bits) + 1 for bits in self.shared if bits >= 0} | {self._longest()}):
+        lengths = sorted({int(bits) + 1 for bits in np.unique(self.shared) if bits >= 0} | {self._longest()})
+        low, high, blocks, known = [], [], [], []
+        for n, length in enumerate(lengths):
             starts = np.concatenate(([0], np.flatnonzero(self.shared < length) + 1))
             ends = np.concatenate((starts[1:], [len(self.numbers)]))
-            for n in np.flatnonzero(total[ends] - total[starts] >= at_least):
-                self._note(found, (int(starts[n]), int(ends[n])), len(starts))
-        return list(found.values())
+            kept = total[ends] - total[starts] >= at_least
+            low.append(starts[kept])
+            high.append(ends[kept])
+            blocks += [len(starts)] * int(kept.sum())
+            known += [n] * int(kept.sum())
+        return self._distinct(np.concatenate(low), np.concatenate(high), (lengths, known, blocks))
+
+    def _distinct(self, low: _Places, high: _Places, cuts: tuple[list[int], list[int], list[int]]) -> list[PrefixRange]:
+        """Each stretch once: it shows at all lengths from its shortest to its longest one."""
+        lengths, known, blocks = cuts
+        _, first, times = np.unique(low * (len(self.numbers) + 1) + high, return_index=True, return_counts=True)
+        outer = np.concatenate(([_NOTHING_SHARED], self.shared, [_NOTHING_SHARED]))
+        ranges = []
+        for place, count in zip(first.tolist(), times.tolist(), strict=True):
+            start, end = int(low[place]), int(high[place])
+            next_cut = known[place] + count
+            longest = lengths[next_cut] - 1 if next_cut < len(lengths) else _BITS[self.numbers[start][0]]
+            shortest = max(1, int(outer[start]) + 1, int(outer[end]) + 1)
+            if shortest <= longest:
+                ranges.append(PrefixRange(start, end, shortest, longest, blocks[place]))
+        return ranges
 
     def _longest(self) -> int:
         return max(_BITS[version] for version, _ in (self.numbers[0], self.numbers[-1]))
-
-    def _note(self, found: dict[tuple[int, int], PrefixRange], stretch: tuple[int, int], blocks: int) -> None:
-        if stretch in found:
-            return
-        low, high = stretch
-        bits = _BITS[self.numbers[low][0]]
-        inner = self.shared[low : high - 1]
-        outer = [int(self.shared[n]) for n in (low - 1, high - 1) if 0 <= n < len(self.shared)]
-        shortest = max(1, *(bit + 1 for bit in outer)) if outer else 1
-        longest = int(inner.min()) if len(inner) else bits
-        if shortest <= longest:
-            found[stretch] = PrefixRange(low, high, shortest, longest, blocks)
 
     def prefix_of(self, stretch: PrefixRange) -> Prefix:
         """The prefix to say for it: a reported subnet, else the length nearest to what networks usually have."""

@@ -22,7 +22,6 @@ class Costs:
         names = {_stage_name(ground.stages.of(signature), ground) for signature in node.signatures}
         self._penalty = {name: _penalty(priors, name, names) for name in ground.codes}
         self._priors = priors
-        self._redundant: dict[tuple[str, str], bool] = {}
         self._values = {name: max(2, len(column.values)) for name, column in ground.table.columns.items()}
 
     def of_attribute(self, name: str) -> float:
@@ -32,7 +31,7 @@ class Costs:
     def of_prefix(self, stretch: PrefixRange) -> float:
         """A deeper prefix is one of more; one that machines report as their subnet costs a little less."""
         addresses = self._ground.table.addresses
-        reported = addresses is not None and addresses.reported_in(stretch) is not None
+        reported = addresses is not None and bool(addresses.subnets) and addresses.reported_in(stretch) is not None
         return log(max(2, stretch.blocks)) + ITEM_COST + (0.0 if reported else _UNREPORTED_COST)
 
     def of_item(self, item: Item) -> float:
@@ -40,14 +39,6 @@ class Costs:
         if item.attribute == PREFIX:
             return self.of_prefix(self._ground.prefixes[item.low, item.high])
         return self.of_attribute(item.attribute)
-
-    def redundant(self, one: Item, other: Item) -> bool:
-        """Whether both together say no more than one of them."""
-        names = one.attribute, other.attribute
-        if names not in self._redundant:
-            within = self._priors.within
-            self._redundant[names] = names[0] == names[1] or within(*names) or within(*reversed(names))
-        return self._redundant[names]
 
     def of(self, condition: Condition) -> float:
         """Cost of a conjunction."""

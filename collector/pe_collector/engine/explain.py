@@ -61,7 +61,7 @@ class Cause:
 def causes(table: Table, settings: Settings | None = None) -> tuple[Cause, ...]:
     """The few causes of the failures in a table, the one worth most first."""
     account = Account(table, settings or Settings())
-    return tuple(_cause(account, one) for one in account.explain())
+    return tuple(cause_of(account, one) for one in account.explain())
 
 
 def in_words(account: Account, condition: Condition) -> dict[str, str]:
@@ -77,14 +77,15 @@ def in_words(account: Account, condition: Condition) -> dict[str, str]:
     return words
 
 
-def _cause(account: Account, one: Explanation) -> Cause:
+def cause_of(account: Account, one: Explanation) -> Cause:
+    """What is said of one of the explanations that the account has chosen."""
     ground, verdict = account.ground, one.found.verdict
     table = ground.table
     signatures = tuple(sorted(table.signatures[code] for code in one.signatures))
     failed, reached = _counted(account, one)
     inside = _period(ground.rows_in(one.condition), verdict.start, verdict.end)
     elsewhere = _elsewhere(account, one)
-    counts = (_count(failed, inside), _count(reached, inside), _count(failed, elsewhere), _count(reached, elsewhere))
+    counts = tuple(_count(account, flags, rows) for rows in (inside, elsewhere) for flags in (failed, reached))
     chance = fisher(counts[0], counts[1], counts[0] + counts[2], counts[1] + counts[3])
     low, high = interval(counts[0], counts[1], account.looked_at)
     rows = inside[failed[inside]]
@@ -120,12 +121,14 @@ def _counted(account: Account, one: Explanation) -> tuple[Flags, Flags]:
 
 
 def _elsewhere(account: Account, one: Explanation) -> Places:
-    """Rows known not to meet the condition; what other explanations cover is no measure."""
-    ground = account.ground
+    """Rows known not to meet the condition, or outside its period; what other explanations cover is no measure."""
+    ground, verdict = account.ground, one.found.verdict
     known = np.zeros(ground.table.size, dtype=np.bool_)
     for item in one.condition:
         codes = ground.codes[item.attribute]
         known |= (codes != MISSING) & ((codes < item.low) | (codes >= item.high))
+    inside = ground.rows_in(one.condition)
+    known[inside[(inside < verdict.start) | (inside >= verdict.end)]] = True
     for other in account.model.chosen:
         if other.found is not one.found:
             known[_period(ground.rows_in(other.condition), other.found.verdict.start, other.found.verdict.end)] = False
@@ -136,8 +139,9 @@ def _period(rows: Places, start: int, end: int) -> Places:
     return rows[(rows >= start) & (rows < end)]
 
 
-def _count(flags: Flags, rows: Places) -> int:
-    return int(flags[rows].sum())
+def _count(account: Account, flags: Flags, rows: Places) -> int:
+    """Boots that these rows stand for."""
+    return round(float(account.ground.counts[rows[flags[rows]]].sum()))
 
 
 def _last_good(account: Account, one: Explanation, good: Flags) -> float | None:

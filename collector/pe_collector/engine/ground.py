@@ -8,11 +8,16 @@ import numpy as np
 
 from pe_collector.engine.addresses import PrefixRange
 from pe_collector.engine.nodes import Node, Stages
-from pe_collector.engine.table import HEALTHY, MISSING, Codes, Flags, Places, Table
+from pe_collector.engine.table import HEALTHY, MISSING, Codes, Flags, Places, Reals, Table
 from pe_collector.engine.units import filled_in, retries, weights
 
 PREFIX = "prefix"
 _AFTER_ALL_STAGES = 1 << 20
+# A share of the rows smaller than one in so many is sorted sooner than all rows are looked through.
+_SPARSE = 16
+_TWO_BYTES = 1 << 15
+# Multiples of it, whole parts left out, lie evenly between 0 and 1.
+_GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,6 +42,8 @@ class Ground:
         self.weights = weights(table, again)
         self.failed: Places = np.flatnonzero(self.weights > 0)
         self.ok: Flags = table.outcomes == HEALTHY
+        self.counts: Reals = np.ones(table.size) if table.counts is None else np.where(self.ok, table.counts, 1.0)
+        self.healthy: Places = np.flatnonzero(self.ok)
         self.stage = self._stage_of_rows(again)
         self.codes: dict[str, Codes] = {name: column.codes for name, column in self.table.columns.items()}
         self.prefixes: dict[tuple[int, int], PrefixRange] = {}
@@ -61,19 +68,35 @@ class Ground:
         """The boots that were as likely as a healthy one to fail so, and did not.
 
         Those that got past the node's last stage, and those that failed at it in a way that no fault of this node
-        shows as.
+        shows as. Of those that failed so at an earlier one of its stages such a share as of its failures show up to
+        there: where nearly every boot fails for another reason, the few left would look like a fault.
         """
         known = [self.stages.of(signature) for signature in node.signatures]
         own = self.stages.kin(node.signatures) | node.signatures
         kin = np.array([name in own for name in self.table.signatures])[self.table.outcomes]
         passed: Flags = (self.stage > max(known)) | ((self.stage == max(known)) & ~kin)
-        return passed
+        return passed | self._partly_passed(node, kin, min(known), max(known)) if min(known) < max(known) else passed
+
+    def _partly_passed(self, node: Node, kin: Flags, first: int, last: int) -> Flags:
+        codes = self.signature_codes(node)
+        stopped = self.stage[self.failed[np.isin(self.table.outcomes[self.failed], codes)]]
+        shares = np.zeros(last + 1)
+        if len(stopped):
+            shares[first:] = np.searchsorted(np.sort(stopped), np.arange(first, last + 1), side="right") / len(stopped)
+        between = (self.stage >= first) & (self.stage < last) & ~kin
+        spread = np.arange(self.table.size) * _GOLDEN % 1.0
+        return between & (spread < shares[np.clip(self.stage, 0, last)])
 
     def rows_of(self, item: Item) -> Places:
         """Rows that meet one condition, ascending."""
         order, starts = self._by_code(item.attribute)
         rows = order[starts[item.low] : starts[item.high]]
-        return rows if item.high == item.low + 1 else np.sort(rows)
+        if item.high == item.low + 1:
+            return rows
+        if len(rows) * _SPARSE < self.table.size:
+            return np.sort(rows)
+        codes = self.codes[item.attribute]
+        return np.flatnonzero((codes >= item.low) & (codes < item.high))
 
     def rows_in(self, condition: Condition) -> Places:
         """Rows known to meet all of the conditions, ascending."""
@@ -105,8 +128,12 @@ class Ground:
         """Rows sorted by code, and where each code begins."""
         if name not in self._ordered:
             codes = self.codes[name]
-            order = np.argsort(codes, kind="stable")
-            self._ordered[name] = order, np.searchsorted(codes[order], np.arange(self._top(name) + 1))
+            top = self._top(name)
+            # Two bytes are sorted by counting, four by comparing.
+            narrow = codes.astype(np.int16) if top < _TWO_BYTES else codes
+            order = np.argsort(narrow, kind="stable")
+            below = np.cumsum(np.bincount(codes + 1, minlength=top + 1))
+            self._ordered[name] = order, below[: top + 1]
         return self._ordered[name]
 
     def _top(self, name: str) -> int:
@@ -117,5 +144,6 @@ class Ground:
         return len(self.table.columns[name].values)
 
     def machines(self, rows: Places) -> int:
-        """How many distinct machines these rows are."""
-        return len(np.unique(self.table.machines[rows]))
+        """How many distinct machines these rows are, by the mark that tells the fewest apart."""
+        marks = (self.table.machines, *self.table.marks)
+        return min(len(np.unique(codes[rows])) for codes in marks)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
-
-from pe_collector.engine.explain import Cause
+from typing import Generic, Protocol, TypeVar
 
 # Half as many machines again, and at least so many more, is worse.
 _WORSE_FACTOR = 1.5
@@ -23,16 +22,38 @@ class State(enum.StrEnum):
     ENDED = "ended"
 
 
+class Lasting(Protocol):
+    """What is followed; `ended_s` is None while it lasts."""
+
+    @property
+    def id(self) -> str:
+        """The same while it lasts."""
+        ...
+
+    @property
+    def ended_s(self) -> float | None:
+        """When it ended."""
+        ...
+
+    @property
+    def machines(self) -> Sized:
+        """Those that failed."""
+        ...
+
+
+_Cause = TypeVar("_Cause", bound=Lasting)
+
+
 @dataclass(frozen=True, slots=True)
-class Live:
+class Live(Generic[_Cause]):
     """A cause and how it stands; `machines` is the count it was last announced with."""
 
-    cause: Cause
+    cause: _Cause
     state: State
     machines: int
 
 
-def follow(before: Mapping[str, Live], now: Iterable[Cause]) -> dict[str, Live]:
+def follow(before: Mapping[str, Live[_Cause]], now: Iterable[_Cause]) -> dict[str, Live[_Cause]]:
     """The causes of this look beside those of the last one, by id. What had ended and is gone is forgotten.
 
     One that is found no more is recovering at first: it ends when the next look does not find it either.
@@ -46,7 +67,7 @@ def follow(before: Mapping[str, Live], now: Iterable[Cause]) -> dict[str, Live]:
     return live
 
 
-def _seen(last: Live | None, cause: Cause) -> Live:
+def _seen(last: Live[_Cause] | None, cause: _Cause) -> Live[_Cause]:
     machines = len(cause.machines)
     if last is None or last.state is State.ENDED:
         return Live(cause, State.OPENED, machines)

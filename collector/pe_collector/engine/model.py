@@ -11,7 +11,7 @@ from pe_collector.engine.costs import Costs
 from pe_collector.engine.ground import Condition, Ground
 from pe_collector.engine.nodes import Node
 from pe_collector.engine.priors import Priors
-from pe_collector.engine.table import MISSING, Places, Reals
+from pe_collector.engine.table import MISSING, Flags, Places, Reals
 from pe_collector.engine.view import Found, View
 
 # Background of a signature: below the first nothing is sure, above the last nothing would be a fault.
@@ -31,14 +31,14 @@ class Explanation:
     Attributes:
         failed: rows inside, in its period, that failed with one of its signatures.
         fitting: rows that failed so, in its period, and lack an attribute but fit as far as is known.
-        reached: number of boots inside, in its period, that could have failed so.
+        reached: boots inside, in its period, that could have failed so.
     """
 
     found: Found
     signatures: frozenset[int]
     failed: Places
     fitting: Places
-    reached: int
+    reached: float
     rates: Mapping[int, float]
 
     @property
@@ -119,8 +119,9 @@ class Model:
 
     def _rates(self, explanation: Explanation, rows: Places, together: frozenset[int] = frozenset()) -> Reals:
         table = np.zeros(len(self.ground.table.signatures))
-        for code, rate in explanation.rates.items():
-            table[code] = rate
+        table[list(explanation.rates)] = list(explanation.rates.values())
+        if not together:
+            return np.asarray(table[self.ground.table.outcomes[rows]])
         joined = list(together & explanation.signatures)
         # What failed with one of the other signatures could not fail with these any more.
         left = 1.0 - sum(rate for code, rate in explanation.rates.items() if code not in together)
@@ -135,7 +136,7 @@ class Model:
         before = getattr(self, "background", np.full(len(ground.table.signatures), 0.01))[outcomes]
         own = before / (1.0 - (1.0 - before) * self.surviving[ground.failed])
         total = np.bincount(outcomes, weights=own, minlength=len(ground.table.signatures))
-        reached = int(ground.ok.sum()) + len(ground.failed)
+        reached = float(ground.counts[ground.healthy].sum()) + len(ground.failed)
         shares: Reals = np.clip((total + 0.5) / max(1, reached), _LEAST_BACKGROUND, _MOST_BACKGROUND)
         return shares
 
@@ -147,12 +148,12 @@ class Model:
         so = np.isin(ground.table.outcomes, list(codes)) & (ground.weights > 0)
         failed = rows[so[rows]]
         names = frozenset(ground.table.signatures[code] for code in codes)
-        reached = len(failed) + int(ground.passed(Node("", names))[rows].sum())
+        reached = len(failed) + float(ground.counts[rows[ground.passed(Node("", names))[rows]]].sum())
         fitting = self._fitting(found, np.flatnonzero(so), rows)
         rates = {code: self._share(ground.table.outcomes[failed] == code, reached) for code in codes}
         return Explanation(found, codes, failed, fitting, reached, rates)
 
-    def _share(self, chosen: Places, reached: int) -> float:
+    def _share(self, chosen: Flags, reached: float) -> float:
         return float(min(_MOST_RATE, chosen.sum() / max(1, reached)))
 
     def _fitting(self, found: Found, failed: Places, rows: Places) -> Places:

@@ -52,6 +52,10 @@ class Priors:
             return False
         return outer in row.within or any(self.within(between, outer) for between in row.within)
 
+    def redundant(self, one: str, other: str) -> bool:
+        """Whether a condition with both attributes says no more than with one of them."""
+        return one == other or self.within(one, other) or self.within(other, one)
+
 
 NO_PRIORS = Priors({})
 

@@ -9,7 +9,7 @@ counts, not the best.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, log
+from math import exp, inf, log, log1p
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from pe_collector.engine.table import Reals
 
 RATES: Reals = np.array([0.15, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 0.995])
 _LOG_MISS: Reals = np.log1p(-RATES)
+_LOG_RATES = log(len(RATES))
 # Before any boot is seen: half of all faults began before the first boot, few end before the last.
 _LOG_ALWAYS = log(0.5)
 _LOG_BEGAN = log(0.45)
@@ -32,11 +33,21 @@ class Evidence:
         failed_at: places of the failures in the table, ascending.
         gains: weight * log((p + q - p * q) / p), p the chance of the failure without this fault.
         healthy_at: places of the boots that got that far and did not fail, ascending.
+        counts: how many boots each of these places stands for; None: one each.
     """
 
     failed_at: npt.NDArray[np.int64]
     gains: Reals
     healthy_at: npt.NDArray[np.int64]
+    counts: Reals | None = None
+
+    def healthy_before(self) -> tuple[Reals, float]:
+        """Healthy boots before each failure, and in all."""
+        before = np.searchsorted(self.healthy_at, self.failed_at)
+        if self.counts is None:
+            return before.astype(np.float64), float(len(self.healthy_at))
+        running = np.concatenate(([0.0], np.cumsum(self.counts)))
+        return running[before], float(running[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,58 +72,51 @@ def judge(evidence: Evidence, size: int) -> Verdict:
     """The log Bayes factor of a fault behind this evidence, in a table of `size` rows."""
     if not len(evidence.failed_at):
         return Verdict(-inf, 0, size, began=False, ended=False)
-    suffix = _suffixes(evidence)
-    by_onset = _mixed(suffix)
-    whole = float(_mixed(suffix[0] + _before(evidence))) + _LOG_ALWAYS
-    boots = len(evidence.failed_at) + len(evidence.healthy_at)
-    begun = float(_log_sum(by_onset)) - log(boots) + _LOG_BEGAN
-    first = int(np.argmax(by_onset))
-    start = 0 if whole >= begun else int(evidence.failed_at[first])
-    factor = float(np.logaddexp(whole, begun))
-    ended = _with_end(evidence, boots)
-    if ended.factor > factor:
-        return ended
-    return Verdict(factor, start, size, began=start > 0, ended=False)
+    before, healthy = evidence.healthy_before()
+    through = np.cumsum(evidence.gains, axis=0) + before[:, None] * _LOG_MISS
+    # By failure and rate: the log likelihood ratio of all boots before it; that of all boots is the last.
+    opening = through - evidence.gains
+    whole_ratio = through[-1] + (healthy - before[-1]) * _LOG_MISS
+    since = whole_ratio - opening
+    boots = len(evidence.failed_at) + healthy
+    whole = _log_sum(whole_ratio) - _LOG_RATES + _LOG_ALWAYS
+    begun = _log_sum(since) - _LOG_RATES - log(boots) + _LOG_BEGAN
+    start = 0 if whole >= begun else int(evidence.failed_at[_likeliest(since)[0]])
+    factor = max(whole, begun) + log1p(exp(-abs(whole - begun)))
+    ended = _with_end(evidence, through, opening, (boots, factor))
+    return ended or Verdict(factor, start, size, began=start > 0, ended=False)
 
 
-def _before(evidence: Evidence) -> Reals:
-    """What the healthy boots before the first failure say against each rate."""
-    return _LOG_MISS * int(np.searchsorted(evidence.healthy_at, evidence.failed_at[0]))
-
-
-def _suffixes(evidence: Evidence) -> Reals:
-    """For each failure, taken as the first of the fault, the log likelihood ratio of all that follows."""
-    failed = np.cumsum(evidence.gains[::-1], axis=0)[::-1]
-    after = len(evidence.healthy_at) - np.searchsorted(evidence.healthy_at, evidence.failed_at)
-    ratio: Reals = failed + after[:, None] * _LOG_MISS[None, :]
-    return ratio
-
-
-def _mixed(ratios: Reals) -> Reals:
-    mixed: Reals = np.logaddexp.reduce(ratios, axis=-1) - log(len(RATES))
-    return mixed
+def _likeliest(ratios: Reals) -> tuple[int, float]:
+    """The row with the largest mean over the rates, and its logarithm."""
+    best_rate = ratios.max(axis=1)
+    # The mean lies between the best rate's share and the best rate itself: no other row can win.
+    rows = np.flatnonzero(best_rate >= best_rate.max() - _LOG_RATES)
+    top = best_rate[rows]
+    mixed = top + np.log(np.exp(ratios[rows] - top[:, None]).sum(axis=1)) - _LOG_RATES
+    place = int(np.argmax(mixed))
+    return int(rows[place]), float(mixed[place])
 
 
 def _log_sum(values: Reals) -> float:
-    return float(np.logaddexp.reduce(values))
+    top = float(values.max())
+    return top + log(float(np.exp(values - top).sum()))
 
 
-def _with_end(evidence: Evidence, boots: int) -> Verdict:
-    """The likeliest stretch from one failure to another, at the price of choosing both of its edges."""
-    before = np.searchsorted(evidence.healthy_at, evidence.failed_at)
-    gain_to = np.cumsum(evidence.gains, axis=0)
-    miss_to = before[:, None] * _LOG_MISS[None, :]
-    through = gain_to + miss_to
-    opening = through - evidence.gains
-    lowest = np.minimum.accumulate(opening, axis=0)
-    ratios = _mixed(through - lowest)
-    last = int(np.argmax(ratios))
-    rate = int(np.argmax(through[last] - lowest[last]))
-    first = int(np.argmin(opening[: last + 1, rate]))
-    end = int(evidence.failed_at[last]) + 1
+def _with_end(evidence: Evidence, through: Reals, opening: Reals, rival: tuple[float, float]) -> Verdict | None:
+    """The likeliest stretch from one failure to another, at the price of choosing both of its edges.
+
+    None unless it beats the `rival`, of which are given the number of boots and the factor.
+    """
+    boots, factor = rival
     price = _LOG_ENDED - log(boots)
-    begun = Verdict(
-        float(ratios[last]) + price - log(boots), int(evidence.failed_at[first]), end, began=True, ended=True
-    )
-    always = Verdict(float(_mixed(through[last])) + price, 0, end, began=False, ended=True)
-    return max(begun, always, key=lambda verdict: verdict.factor)
+    ratios = through - np.minimum.accumulate(opening, axis=0)
+    if float(ratios.max()) + price <= factor:
+        return None
+    last, stretch = _likeliest(ratios)
+    first = int(np.argmin(opening[: last + 1, int(np.argmax(ratios[last]))]))
+    end = int(evidence.failed_at[last]) + 1
+    begun = Verdict(stretch + price - log(boots), int(evidence.failed_at[first]), end, began=True, ended=True)
+    always = Verdict(_log_sum(through[last]) - _LOG_RATES + price, 0, end, began=False, ended=True)
+    best = max(begun, always, key=lambda verdict: verdict.factor)
+    return best if best.factor > factor else None

@@ -12,6 +12,7 @@ from math import log
 import numpy as np
 
 from pe_collector.engine.ground import PREFIX, Condition, Ground, Item
+from pe_collector.engine.priors import Priors
 from pe_collector.engine.table import MISSING, Codes, Flags, Places, Reals
 
 SLICES = 8
@@ -24,20 +25,28 @@ _NOWHERE = 0
 _LUCKY = 0.1
 # Counted at once: bounds the memory.
 _MOST_CELLS = 2_000_000
+_MOST_KEPT = 1_000_000
 _ONSET_COST = log(SLICES)
+
+
+Numbers = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The part of the boots in which further items are looked for."""
+    """The part of one node's boots in which further items are looked for: those that meet `base`.
 
+    Attributes:
+        base: places of the base's items in the screen.
+        failed: failures that meet it; of many a sample.
+        late: boots that failed later on and meet it, sampled as the healthy ones are, which are those of the screen.
+        scale: how many failures each of them stands for.
+    """
+
+    base: Numbers
     failed: Places
-    healthy: Places
-
-    @property
-    def rows(self) -> tuple[Places, Places]:
-        """Both."""
-        return self.failed, self.healthy
+    late: Places
+    scale: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +69,35 @@ class Prices:
 
 
 class Screen:
-    """Items of a table that enough failures meet, numbered through all attributes."""
+    """Items that enough failures of one node meet, numbered through all attributes."""
 
-    def __init__(self, ground: Ground, at_least: float) -> None:
+    def __init__(self, ground: Ground, priors: Priors, failed: Places, at_least: float) -> None:
         self._ground = ground
+        self._failed = failed
         self.at_least = at_least
-        self._slice = np.arange(ground.table.size, dtype=np.int64) * SLICES // max(1, ground.table.size)
+        self.step = max(1, -(-len(ground.healthy) // _SAMPLE))
+        self._sample = ground.healthy[:: self.step]
+        # Only these rows are ever counted.
+        self._used = np.union1d(ground.failed, self._sample)
+        self._local = np.zeros(ground.table.size, dtype=np.int32)
+        self._local[self._used] = np.arange(len(self._used), dtype=np.int32)
         self.items: list[Item] = []
         self._places, self._low_edges, self._high_edges = self._number_items()
-        self.attributes = np.array([item.attribute for item in self.items], dtype=np.str_)
-        healthy = np.flatnonzero(ground.ok)
-        self.step = max(1, -(-len(healthy) // _SAMPLE))
-        self.sample = healthy[:: self.step]
-        counts = self._counts([self.sample])[0].sum(axis=1)
-        self._shares: Reals = counts / max(1, len(self.sample))
+        names = [item.attribute for item in self.items]
+        self.attributes = sorted(set(names), key=lambda name: (name == PREFIX, name))
+        place_of = {name: n for n, name in enumerate(self.attributes)}
+        self.attribute_of = np.array([place_of[name] for name in names], dtype=np.int64)
+        pairs = [[priors.redundant(one, other) for other in self.attributes] for one in self.attributes]
+        self.redundant: Flags = np.array(pairs, dtype=np.bool_).reshape(len(pairs), len(pairs))
+        self._number = {item: n for n, item in enumerate(self.items)}
+        self._healthy: dict[Numbers, Reals] = {}
+        self._rows: dict[Numbers, Places] = {(): self._sample}
+        self._shares: Reals = self._healthy_of(()).sum(axis=1) / max(1.0, self._size_of(()))
+
+    def numbers(self, condition: Condition) -> Numbers | None:
+        """The places of its items; None when too few failures meet one of them."""
+        places = [self._number.get(item) for item in condition]
+        return None if None in places else tuple(sorted(place for place in places if place is not None))
 
     def _number_items(self) -> tuple[Places, Places, Places]:
         """Row x attribute -> place of item and slice; segments of address ranks stand in a column of their own."""
@@ -81,59 +105,79 @@ class Screen:
         count = 1
         for name in sorted(set(self._ground.codes) - {PREFIX}):
             codes = self._ground.codes[name]
-            place, kept = self._kept(codes, count)
-            self.items += [Item(name, int(code), int(code) + 1) for code in kept]
+            place, kept = self._kept(codes, len(self._ground.table.columns[name].values), count)
+            if not len(kept):
+                continue
+            self.items += [Item(name, code, code + 1) for code in kept.tolist()]
             count += len(kept)
-            columns.append(place[codes])
+            columns.append(place[codes[self._used]])
         self._items_end = count
+        self.prefixes_from = count - 1
         segments, low, high = self._segments()
         columns.append(np.where(segments >= 0, segments + count, _NOWHERE))
         self._width = count + 2 * len(low) + 3
-        stacked = np.stack(columns, axis=1) * SLICES + self._slice[:, None]
-        return stacked, low, high
+        slices = self._used * SLICES // max(1, self._ground.table.size)
+        return np.stack(columns, axis=1) * SLICES + slices[:, None], low, high
 
-    def _kept(self, codes: Codes, first: int) -> tuple[Places, Places]:
+    def _kept(self, codes: Codes, values: int, first: int) -> tuple[Places, Places]:
         """Code -> number for the values that enough failures have; the last place serves missing ones."""
-        failed = codes[self._ground.failed]
+        failed = codes[self._failed]
         known = failed != MISSING
-        weights = self._ground.weights[self._ground.failed][known]
-        total = np.bincount(failed[known], weights=weights, minlength=int(codes.max(initial=-1)) + 1)
+        weights = self._ground.weights[self._failed][known]
+        total = np.bincount(failed[known], weights=weights, minlength=values)
         kept = np.flatnonzero(total >= self.at_least)
         place = np.zeros(len(total) + 1, dtype=np.int64)
         place[kept] = np.arange(first, first + len(kept))
         return place, kept
 
     def _segments(self) -> tuple[Places, Places, Places]:
-        """Rows by elementary stretch of ranks, and for each prefix its first and last such stretch."""
+        """Used rows by elementary stretch of ranks, and for each prefix its first and last such stretch."""
         addresses = self._ground.table.addresses
         nothing = np.zeros(0, dtype=np.int64)
         if addresses is None:
-            return np.full(self._ground.table.size, -1, dtype=np.int64), nothing, nothing
-        ranks = addresses.ranks
-        failed = self._ground.failed[ranks[self._ground.failed] >= 0]
+            return np.full(len(self._used), -1, dtype=np.int64), nothing, nothing
+        failed = self._failed[addresses.ranks[self._failed] >= 0]
         weights = self._ground.weights[failed]
-        by_rank: Reals = np.bincount(ranks[failed], weights=weights, minlength=len(addresses.numbers)).astype(
-            np.float64
-        )
-        ranges = addresses.ranges(by_rank, self.at_least)
+        by_rank = np.bincount(addresses.ranks[failed], weights=weights, minlength=len(addresses.numbers))
+        ranges = addresses.ranges(by_rank.astype(np.float64), self.at_least)
         self._ground.prefixes.update({(r.low, r.high): r for r in ranges})
         self.items += [Item(PREFIX, r.low, r.high) for r in ranges]
         edges = np.unique([edge for r in ranges for edge in (r.low, r.high)] or [0])
+        ranks = addresses.ranks[self._used]
         segments = np.where(ranks >= 0, np.searchsorted(edges, ranks, side="right"), -1)
         low = np.searchsorted(edges, [r.low for r in ranges], side="right")
         high = np.searchsorted(edges, [r.high for r in ranges], side="right")
         return segments, low, high
 
-    def scope(self, failed: Places, healthy: Places, condition: Condition) -> Scope:
-        """The rows of both that meet the condition."""
-        return Scope(failed[self._meets(failed, condition)], healthy[self._meets(healthy, condition)])
+    def scope(self, whole: Scope, base: Numbers) -> Scope:
+        """The part of the whole that meets the base."""
+        condition = [self.items[n] for n in base]
+        failed = self._meeting(whole.failed, condition)
+        return Scope(base, failed, self._meeting(whole.late, condition), whole.scale)
 
-    def _meets(self, rows: Places, condition: Condition) -> Flags:
-        meets = np.ones(len(rows), dtype=np.bool_)
+    def _meeting(self, rows: Places, condition: Sequence[Item]) -> Places:
         for item in condition:
             codes = self._ground.codes[item.attribute][rows]
-            meets &= (codes >= item.low) & (codes < item.high)
-        return meets
+            rows = rows[(codes >= item.low) & (codes < item.high)]
+        return rows
+
+    def _rows_of(self, base: Numbers) -> Places:
+        """Rows of the sample that meet the base."""
+        if base not in self._rows:
+            self._rows[base] = self._meeting(self._rows_of(base[:-1]), [self.items[base[-1]]])
+        return self._rows[base]
+
+    def _size_of(self, base: Numbers) -> float:
+        return float(self._ground.counts[self._rows_of(base)].sum()) * self.step
+
+    def _healthy_of(self, base: Numbers) -> Reals:
+        """Healthy boots by item and slice among those that meet the base; the same for all nodes."""
+        if base not in self._healthy:
+            if len(self._healthy) * self._width > _MOST_KEPT:
+                self._healthy.clear()
+            weights = None if self._ground.table.counts is None else self._ground.counts
+            self._healthy[base] = (self._counts([self._rows_of(base)], weights)[0] * self.step).astype(np.float32)
+        return self._healthy[base]
 
     def estimate(self, scopes: Sequence[Scope], strength: Reals, background: float, prices: Prices) -> Estimates:
         """Every item that enough of a scope's failures meet and that could be worth its price, for each scope.
@@ -145,6 +189,9 @@ class Screen:
             prices: what must be paid.
         """
         gain = np.log1p(_QUICK_RATES * (1.0 - background) / background)
+        if not scopes:
+            nowhere, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
+            return Estimates(nowhere, nowhere, nothing, nothing)
         at_once = max(1, _MOST_CELLS // (self._width * SLICES))
         cuts = [slice(n, n + at_once) for n in range(0, len(scopes), at_once)]
         parts = [self._estimate(scopes[cut], cut.start, strength, (gain, prices)) for cut in cuts]
@@ -154,20 +201,35 @@ class Screen:
         self, scopes: Sequence[Scope], first: int, strength: Reals, worth: tuple[Reals, Prices]
     ) -> tuple[Places, Places, Reals, Reals]:
         gain, prices = worth
-        failed = self._counts([scope.failed for scope in scopes], strength)
+        failed = self._counts([scope.failed for scope in scopes], strength) * scopes[0].scale
         total = failed.sum(axis=2)
-        sizes = np.array([len(scope.healthy) for scope in scopes]) * self.step
         groups, items = np.nonzero(total >= self.at_least)
         price = prices.bases[groups + first] + prices.items[items]
+        sizes = np.array([self._size_of(scope.base) for scope in scopes])
         hopeful = self._hope(total[groups, items], sizes[groups] * self._shares[items], gain) > price + prices.floor
-        used, groups = np.unique(groups[hopeful], return_inverse=True)
-        items, price = items[hopeful], price[hopeful]
+        groups, items, price = groups[hopeful], items[hopeful], price[hopeful]
         if not len(items):
             return groups, items, price, price
-        healthy = self._counts([scopes[n].healthy for n in used]) * self.step
-        factors = _best(failed[used[groups], items], healthy[groups, items], gain)
-        most = total[used[groups], items] * gain[-1]
-        return used[groups] + first, items, factors - price, most - price
+        healthy = self._passed(scopes, groups, items)
+        factors = _best(failed[groups, items], healthy, gain)
+        most = total[groups, items] * gain[-1]
+        return groups + first, items, factors - price, most - price
+
+    def _passed(self, scopes: Sequence[Scope], groups: Places, items: Places) -> Reals:
+        """Boots by slice that got past the node and meet the item, for each pair of a scope and an item."""
+        passed = np.empty((len(items), SLICES), dtype=np.float64)
+        edges = np.searchsorted(groups, np.arange(len(scopes) + 1))
+        late = [n for n, scope in enumerate(scopes) if len(scope.late) and edges[n] < edges[n + 1]]
+        further = self._counts([scopes[n].late for n in late]) if late else None
+        for n, scope in enumerate(scopes):
+            own = slice(edges[n], edges[n + 1])
+            if edges[n] < edges[n + 1]:
+                passed[own] = self._healthy_of(scope.base)[items[own]]
+        if further is not None:
+            for place, n in enumerate(late):
+                own = slice(edges[n], edges[n + 1])
+                passed[own] += further[place][items[own]] * self.step
+        return passed
 
     def _hope(self, failed: Reals, expected: Reals, gain: Reals) -> Reals:
         """Log Bayes factor if far fewer healthy boots are inside than chance would put there."""
@@ -175,11 +237,28 @@ class Screen:
         hope: Reals = ratio.max(axis=1, initial=0.0)
         return hope
 
+    def mixed(self, scope: Scope, weights: Reals) -> Reals:
+        """By item, how much likelier these failures are if those that meet it fail at a rate of their own."""
+        failed = self._counts([scope.failed], weights)[0].sum(axis=1) * scope.scale
+        passed = self._healthy_of(scope.base).sum(axis=1)
+        if len(scope.late):
+            passed = passed + self._counts([scope.late])[0].sum(axis=1) * self.step
+        all_failed = float(weights[scope.failed].sum()) * scope.scale
+        all_passed = self._size_of(scope.base) + len(scope.late) * self.step
+        apart = _fit(failed, passed) + _fit(all_failed - failed, all_passed - passed)
+        return apart - _fit(np.array([all_failed]), np.array([all_passed]))
+
     def _counts(self, groups: Sequence[Places], weights: Reals | None = None) -> Reals:
         """Weight by group, item and slice; prefixes come after the other items."""
-        rows = np.concatenate(groups)
-        own = np.repeat(np.arange(len(groups)), [len(group) for group in groups]) * (self._width * SLICES)
-        places = self._places[rows] + own[:, None]
+        rows = groups[0] if len(groups) == 1 else np.concatenate(groups)
+        places = self._places[self._local[rows]]
+        if len(groups) > 1:
+            places = (
+                places
+                + np.repeat(
+                    np.arange(len(groups), dtype=np.int64) * (self._width * SLICES), [len(group) for group in groups]
+                )[:, None]
+            )
         spread = None if weights is None else np.repeat(weights[rows], places.shape[1])
         whole = np.bincount(places.ravel(), weights=spread, minlength=len(groups) * self._width * SLICES)
         counts = whole.reshape(len(groups), self._width, SLICES)
@@ -189,13 +268,25 @@ class Screen:
         return np.concatenate((counts[:, 1 : self._items_end], prefixes), axis=1)
 
 
+def _fit(failed: Reals, passed: Reals) -> Reals:
+    """Log likelihood of so many failures at their own rate."""
+    failed, passed = np.maximum(failed, 0.0), np.maximum(passed, 0.0)
+    boots = np.maximum(failed + passed, 1e-9)
+    likelihood: Reals = failed * np.log(np.maximum(failed, 1e-9) / boots) + passed * np.log(
+        np.maximum(passed, 1e-9) / boots
+    )
+    return likelihood
+
+
 def _best(failed: Reals, healthy: Reals, gain: Reals) -> Reals:
     """Largest log likelihood ratio over the rates and over periods that begin and end with a slice."""
-    ratio = failed[:, :, None] * gain + healthy[:, :, None] * _QUICK_MISS
-    through = np.cumsum(ratio, axis=1)
-    opening = through - ratio
-    whole = through[:, -1, :].max(axis=1)
-    onset = (through[:, -1:, :] - opening).max(axis=(1, 2)) - _ONSET_COST
-    ended = (through - np.minimum.accumulate(opening, axis=1)).max(axis=(1, 2)) - 2 * _ONSET_COST
-    best: Reals = np.maximum(whole, np.maximum(onset, ended))
-    return best
+    through = np.zeros((len(gain), len(failed)))
+    lowest, ended = np.zeros_like(through), np.full_like(through, -np.inf)
+    for slice_failed, slice_healthy in zip(failed.T, healthy.T, strict=True):
+        # A period begins where the sum up to there is least.
+        np.minimum(lowest, through, out=lowest)
+        through += gain[:, None] * slice_failed + _QUICK_MISS[:, None] * slice_healthy
+        np.maximum(ended, through - lowest, out=ended)
+    best = np.maximum(through, np.maximum(through - lowest - _ONSET_COST, ended - 2 * _ONSET_COST))
+    worth: Reals = best.max(axis=0, initial=-np.inf)
+    return worth

@@ -35,6 +35,9 @@ class Table:
         at_s: seconds, ascending.
         machines: code of the machine, one for each distinct machine.
         outcomes: 0 for healthy, else the place of the signature in `signatures`, whose first entry is empty.
+        counts: how many healthy boots a row stands for; None: one each. A failed row is always one boot.
+        marks: for each further mark of a machine (serial number, UUID, peer) its code by row, -1 where not known.
+            Machines are as many as the mark with the fewest values says, and all without one count as one.
     """
 
     at_s: Reals
@@ -44,6 +47,8 @@ class Table:
     columns: Mapping[str, Column]
     addresses: Addresses | None = None
     machine_names: tuple[str, ...] = ()
+    counts: Reals | None = None
+    marks: tuple[Codes, ...] = ()
 
     @property
     def size(self) -> int:
@@ -53,13 +58,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One boot as values. An empty signature is a healthy boot, an empty or absent value is not known."""
+    """One boot as values. An empty signature is a healthy boot, an empty or absent value is not known.
+
+    `marks` are what else tells the machine from others, always in the same order: a forger must vary all of them.
+    """
 
     at_s: float
     machine: str
     signature: str = ""
     address: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
 
 
 def table_of(rows: Sequence[Row], subnets: Sequence[str] = ()) -> Table:
@@ -76,7 +85,14 @@ def table_of(rows: Sequence[Row], subnets: Sequence[str] = ()) -> Table:
         columns={name: Column(*encode([row.attributes.get(name, "") for row in ordered])) for name in names},
         addresses=Addresses.of([row.address for row in ordered], subnets),
         machine_names=machine_names,
+        marks=_marks(ordered),
     )
+
+
+def _marks(rows: Sequence[Row]) -> tuple[Codes, ...]:
+    most = max((len(row.marks) for row in rows), default=0)
+    padded = [(*row.marks, *("",) * (most - len(row.marks))) for row in rows]
+    return tuple(encode([marks[n] for marks in padded])[0] for n in range(most))
 
 
 def encode(values: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:

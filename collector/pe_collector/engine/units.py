@@ -17,6 +17,8 @@ _STAYS = frozenset(
     }
 )
 
+_MOST_HALVINGS = 60
+
 # What all addresses between two of one place share.
 _OF_ADDRESS = frozenset({"site", "subnet", "gateway"})
 
@@ -35,17 +37,26 @@ def retries(table: Table, retry_s: float) -> Flags:
 def weights(table: Table, again: Flags) -> Reals:
     """Weight of each failure: 1, then a half, a quarter, ... for each further one of a machine with one signature.
 
-    However often one machine fails, all it can weigh is 2. Retries and healthy boots weigh 0 here.
+    However often one machine fails, all it can weigh is 2; so it is with all that share one value of a mark.
+    Retries and healthy boots weigh 0 here.
     """
-    weight = np.zeros(table.size, dtype=np.float64)
     counted = np.flatnonzero((table.outcomes != HEALTHY) & ~again)
-    order = counted[np.lexsort((table.at_s[counted], table.outcomes[counted], table.machines[counted]))]
-    machines, outcomes = table.machines[order], table.outcomes[order]
-    first = np.ones(len(order), dtype=np.bool_)
-    first[1:] = (machines[1:] != machines[:-1]) | (outcomes[1:] != outcomes[:-1])
-    starts = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    weight[order] = 0.5 ** (np.arange(len(order)) - starts)
+    weight = np.zeros(table.size, dtype=np.float64)
+    weight[counted] = 1.0
+    for sources in (table.machines, *table.marks):
+        order = counted[np.lexsort((table.at_s[counted], table.outcomes[counted], sources[counted]))]
+        weight[order] = np.minimum(weight[order], _halved(sources[order], table.outcomes[order]))
     return weight
+
+
+def _halved(sources: Codes, outcomes: Codes) -> Reals:
+    """Rows stand source by source and outcome by outcome: 1 for the first of each, a half for the next, ..."""
+    first = np.ones(len(sources), dtype=np.bool_)
+    first[1:] = (sources[1:] != sources[:-1]) | (outcomes[1:] != outcomes[:-1])
+    starts = np.maximum.accumulate(np.where(first, np.arange(len(sources)), 0))
+    # Below the smallest number there is, a weight would be no weight at all.
+    halved: Reals = 0.5 ** np.minimum(np.arange(len(sources)) - starts, _MOST_HALVINGS)
+    return halved
 
 
 def filled_in(table: Table) -> Table:

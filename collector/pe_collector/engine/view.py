@@ -78,11 +78,15 @@ class View:
         """These boots, ascending."""
         places = self._place[rows]
         failed = places >= 0
-        return Evidence(rows[failed], self.gains[places[failed]], rows[self.passed[rows]])
+        passed = rows[self.passed[rows]]
+        counts = None if self.ground.table.counts is None else self.ground.counts[passed]
+        return Evidence(rows[failed], self.gains[places[failed]], passed, counts)
 
     def exact(self, condition: Condition, machines: int) -> Found | None:
         """The condition with its score; None when fewer machines than that fail unexplained in its period."""
         evidence = self.evidence(condition)
+        if len(evidence.failed_at) < machines:
+            return None
         verdict = judge(evidence, self.ground.table.size)
         inside = evidence.failed_at[(evidence.failed_at >= verdict.start) & (evidence.failed_at < verdict.end)]
         unexplained = inside[self.strength[inside] > _OPEN]
@@ -90,17 +94,24 @@ class View:
             return None
         return Found(condition, self.node, verdict, self.costs.of(condition))
 
-    def advantage(self, rival: Condition, condition: Condition) -> float:
-        """How much more the rival is worth, looking only at boots of which is known whether they meet both."""
+    def advantage(self, rival: Condition, conditions: Sequence[Condition]) -> float:
+        """How much more the rival is worth than these, looking only at boots of which is known whether they meet all.
+
+        What two of the conditions cover counts for the first.
+        """
         known = np.ones(self.ground.table.size, dtype=np.bool_)
-        for item in {*rival, *condition}:
+        for item in {*rival, *(item for condition in conditions for item in condition)}:
             known &= self.ground.codes[item.attribute] != MISSING
-        scores = []
-        for one in (rival, condition):
-            rows = self.ground.rows_in(one)
-            verdict = judge(self.evidence_of(rows[known[rows]]), self.ground.table.size)
-            scores.append(verdict.factor - self.costs.of(one))
-        return scores[0] - scores[1]
+        worth = self._worth_within(known, rival)
+        for condition in conditions:
+            worth -= self._worth_within(known, condition)
+            if len(conditions) > 1:
+                known[self.ground.rows_in(condition)] = False
+        return worth
+
+    def _worth_within(self, known: Flags, condition: Condition) -> float:
+        rows = self.ground.rows_in(condition)
+        return judge(self.evidence_of(rows[known[rows]]), self.ground.table.size).factor - self.costs.of(condition)
 
     @cached_property
     def late_failures(self) -> Places:

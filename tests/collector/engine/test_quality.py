@@ -1,0 +1,37 @@
+"""The benchmark in small: what the engine names on fleets with known faults, judged by boots covered."""
+
+import pytest
+
+from benchmarks.correlation.covering import contrast, covering
+from benchmarks.correlation.own import engine
+from benchmarks.correlation.run import PROFILES, simulate
+from benchmarks.correlation.scoring import score
+
+
+def exact_f1(method, seeds, boots=1_000, profile="standard"):
+    tallies = {}
+    for seed in seeds:
+        run = simulate(seed, boots, PROFILES[profile])
+        score(run, method(run), tallies)
+    return tallies["exact"].f1
+
+
+def test_most_faults_are_named_exactly_and_more_than_by_contrast_sets():
+    seeds = range(1, 7)
+    own = exact_f1(engine, seeds)
+    assert own > 0.8
+    assert own > exact_f1(covering(contrast), seeds)
+
+
+def test_a_fleet_without_faults_has_no_explanation():
+    runs = [simulate(seed, 1_000, PROFILES["standard"], faults=0) for seed in range(71_001, 71_006)]
+    assert [answer for run in runs for answer in engine(run)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("profile", "boots", "count", "least"),
+    [("standard", 1_000, 40, 0.9), ("hard", 1_000, 40, 0.82), ("standard", 10_000, 12, 0.9), ("hard", 10_000, 8, 0.9)],
+)
+def test_faults_of_each_profile_and_size_are_named_exactly(profile, boots, count, least):
+    assert exact_f1(engine, range(72_001, 72_001 + count), boots, profile) > least
