@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pe_agent import wire
-from pe_agent.bundle import MAGIC, Damage, read_bundle
+from pe_agent.bundle import MAGIC, SUFFIX, Damage, read_bundle
 from pe_agent.errors import DecodeError, UsageError
 from pe_agent.model import Report
 from pe_agent.readers.formats import HEAD_OCTETS
@@ -118,8 +118,9 @@ def import_report(folder: Path, report: Report, now_s: float) -> Imported:
 def _read(path: Path, limits: Limits) -> Iterator[tuple[str, _Carried | str]]:
     try:
         with path.open("rb") as file:
-            if file.read(len(MAGIC)) == MAGIC:
-                yield str(path), _read_bundle(MAGIC + file.read(MOST_BUNDLE_OCTETS), limits)
+            head = file.read(len(MAGIC))
+            if head == MAGIC or path.suffix == SUFFIX:
+                yield str(path), _read_bundle(head + file.read(MOST_BUNDLE_OCTETS), limits)
                 return
             file.seek(0)
             for number, line in enumerate(iter(lambda: file.readline(MOST_LINE_OCTETS), b""), start=1):
@@ -130,10 +131,17 @@ def _read(path: Path, limits: Limits) -> Iterator[tuple[str, _Carried | str]]:
 
 
 def _read_bundle(octets: bytes, limits: Limits) -> _Carried | str:
+    try:
+        return _of_records(read_bundle(octets), limits)
+    except DecodeError as exc:
+        return str(exc)
+
+
+def _of_records(records: Iterable[bytes | Damage], limits: Limits) -> _Carried | str:
     hello: pb.Hello | None = None
     frames: list[tuple[pb.Frame, bytes]] = []
     problems: list[str] = []
-    for record in read_bundle(octets):
+    for record in records:
         if isinstance(record, Damage):
             problems.append(f"octets {record.at} to {record.until} are damaged")
             continue

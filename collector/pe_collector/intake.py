@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 
 from pe_protos.v1 import report_pb2 as pb
 
+from pe_collector.answers import AnswerDesk, Waiting
 from pe_collector.budget import Budget
+from pe_collector.gate import Gate, GateLimits
 from pe_collector.limits import Limits
 from pe_collector.redaction import ReportRedaction
-from pe_collector.refusal import Refusals
+from pe_collector.refusal import Reason, Refusals, Refused
+from pe_collector.reserve import Reserve, Room
+from pe_collector.sessions import Sessions
 from pe_collector.store import Arrived, Opened, Writer, open_report
-from pe_collector.stream import Stream
+from pe_collector.stream import Put, Stream
 from pe_collector.tokens import check_token
 
 ALL_IN_FLIGHT_OCTETS = 64 * 1024 * 1024
@@ -28,19 +32,27 @@ class Intake:
 
     writer: Writer
     reader: sqlite3.Connection
+    reserve: Reserve
     redaction_key: bytes = field(default_factory=lambda: os.urandom(32))
     limits: Limits = field(default_factory=Limits)
     now_s: Callable[[], float] = time.time
     refusals: Refusals = field(default_factory=Refusals)
+    desk: AnswerDesk = field(default_factory=AnswerDesk)
+    gate: Gate = field(default_factory=lambda: Gate(GateLimits()))
+    sessions: Sessions = field(default_factory=Sessions)
     budget: Budget = field(default_factory=lambda: Budget(ALL_IN_FLIGHT_OCTETS))
 
-    def check(self, token: str) -> str:
-        """The id of a token that is good now.
+    def admit(self, token: str, peer: str) -> str:
+        """The id of a token that is good now; a wrong one counts against where it came from.
 
         Raises:
             Refused: it is not.
         """
-        return check_token(self.reader, token, self.now_s())
+        try:
+            return check_token(self.reader, token, self.now_s())
+        except Refused:
+            self.gate.wrong(peer)
+            raise
 
     async def open(self, hello: pb.Hello, peer: str, token_id: str) -> Opened:
         """Make the report's row, or find it; the hello loses its token.
@@ -49,10 +61,18 @@ class Intake:
             Refused: the report was begun under another token.
             StoreError: the disk does not take it.
         """
+        if self.reserve.room() is Room.NOTHING:
+            raise Refused(Reason.DISK_RESERVE, "the collector's disk is full; nothing is taken")
         hello.ClearField("token")
+        hello.ClearField("session")
         arrived = Arrived(hello, peer, token_id, self.now_s())
-        return await asyncio.wrap_future(self.writer.run(lambda connection: open_report(connection, arrived)))
+        waiting: Waiting[Opened]
+        opened: asyncio.Future[Opened]
+        waiting, opened = self.desk.future()
+        self.writer.order(waiting, (), lambda connection: open_report(connection, arrived))
+        return await opened
 
     def stream(self, hello: pb.Hello, opened: Opened) -> Stream:
         """What takes the frames of an open report."""
-        return Stream(hello.report_id, opened, self.writer, self.limits, ReportRedaction(self.redaction_key))
+        put = Put(self.writer, self.desk, self.reserve)
+        return Stream(hello.report_id, opened, put, self.limits, ReportRedaction(self.redaction_key))

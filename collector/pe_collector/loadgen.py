@@ -7,9 +7,10 @@ import functools
 import hashlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import grpc
 from pe_agent import wire
@@ -167,11 +168,12 @@ async def _stream(channel: grpc.aio.Channel, frames: list[bytes], cut_at: int | 
     try:
         await call.write(frames[0])
         first = await call.read()
-        stored_through = first.stored_through if isinstance(first, pb.Receipt) else 0
-        for sequence in range(stored_through + 1, len(frames)):
-            if sequence == cut_at:
-                return False
-            await call.write(frames[sequence])
+        if not isinstance(first, pb.Receipt) or first.complete:
+            return isinstance(first, pb.Receipt)
+        for part in _messages(frames[: cut_at or None], first):
+            await call.write(part)
+        if cut_at is not None:
+            return False
         await call.done_writing()
         while isinstance(receipt := await call.read(), pb.Receipt):
             if receipt.complete:
@@ -184,20 +186,38 @@ async def _stream(channel: grpc.aio.Channel, frames: list[bytes], cut_at: int | 
         call.cancel()
 
 
+def _messages(frames: list[bytes], first: pb.Receipt) -> Iterator[bytes]:
+    """What an agent sends that has the whole report in its spool: all the rest as batches, if they are taken."""
+    rest = frames[first.stored_through + 1 :]
+    if not first.batch_bytes:
+        yield from rest
+        return
+    while rest:
+        sizes = accumulate(map(len, rest))
+        fit = max(1, sum(size <= first.batch_bytes for size in sizes))
+        yield pb.Frame(batch=pb.Batch(frames=rest[:fit])).SerializeToString()
+        rest = rest[fit:]
+
+
 def make_frames(chance: random.Random, load: Load, token: str) -> list[bytes]:
     """A plausible report: hello, twelve observations, a log, a verdict."""
-    serial = f"LOAD-{chance.getrandbits(40):010X}"
+    variant = chance.randrange(_LOGS)
     clock = Clock(chance.uniform(20.0, 120.0), int(time.time() * 1000))
-    identity = Identity(
-        serial=serial, manufacturer="Load", macs=(":".join(f"{chance.getrandbits(8):02x}" for _ in "123456"),)
-    )
+    serial, mac = f"LOAD-{chance.getrandbits(40):010X}", ":".join(f"{octet:02x}" for octet in chance.randbytes(6))
+    identity = Identity(serial=serial, manufacturer="Load", macs=(mac,))
     opening = Opening(chance.randbytes(16), "0.1.0", "auto", identity, Boot(clock, image_build="loadgen"))
+    hello = wire.encode_hello(opening, clock, token).SerializeToString()
+    return [hello, *_records(variant, load.log_bytes)]
+
+
+@functools.cache
+def _records(variant: int, log_bytes: int) -> tuple[bytes, ...]:
+    """The reports of a storm resemble each other; making and packing each anew would measure the sender."""
+    chance = random.Random(variant)  # noqa: S311 - not a secret
     told = [wire.encode_record(number, _observation(name, chance)) for number, name in enumerate(_PROBES, start=1)]
-    verdict = Verdict(Status.HEALTHY, "Nothing wrong was found", finished_at_s=clock.uptime_s)
-    last = wire.encode_record(len(_PROBES) + 2, verdict)
-    log = _log_frame(len(_PROBES) + 1, chance.randrange(_LOGS), load.log_bytes)
-    hello = wire.encode_hello(opening, clock, token)
-    return [*(frame.SerializeToString() for frame in (hello, *told)), log, last.SerializeToString()]
+    last = wire.encode_record(len(_PROBES) + 2, Verdict(Status.HEALTHY, "Nothing wrong was found", finished_at_s=99.0))
+    log = _log_frame(len(_PROBES) + 1, variant, log_bytes)
+    return (*(frame.SerializeToString() for frame in told), log, last.SerializeToString())
 
 
 def _observation(probe: str, chance: random.Random) -> Observation:
@@ -207,9 +227,7 @@ def _observation(probe: str, chance: random.Random) -> Observation:
     return Observation(probe, "10.10.9.20", Outcome.OK, Reason.ANSWERED, 1.0, 0.01, facts)
 
 
-@functools.cache
 def _log_frame(sequence: int, variant: int, octets: int) -> bytes:
-    """The logs of a storm resemble each other; making and packing each anew would measure the sender."""
     lines = (_LINE.format(number // 60 % 60, number % 60, variant, number) for number in range(octets // 80 + 2))
     log = "\r\n".join(lines).encode()[:octets]
     chunk = LogChunk("X:\\Windows\\Panther\\setupact.log", 0, log, len(log), hashlib.sha256(log).digest())

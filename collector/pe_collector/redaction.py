@@ -10,6 +10,7 @@ import hashlib
 import os
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from pe_agent.errors import DecodeError, UsageError
 from pe_agent.redact import Redactor, redact_text
 from pe_protos.v1 import report_pb2 as pb
 
+from pe_collector.quick_secrets import find_quickly, marks_met, may_name_a_secret
 from pe_collector.store.rows import Removed
 
 KEY_FILE = "redaction.key"
 _KEY_OCTETS = 32
 _MOST_REMEMBERED = 256
+_MOST_UNHASHED = 64 * 1024
 
 
 def read_key(folder: Path) -> bytes:
@@ -45,10 +48,33 @@ def read_key(folder: Path) -> bytes:
 
 @dataclass(slots=True)
 class _Log:
-    """One log on its way through. `sha256` is None when its beginning was not seen here."""
+    """One log on its way through. The hash is worked out when a secret is met: that is seldom, hashing is not cheap."""
 
     redactor: Redactor
-    sha256: hashlib._Hash | None
+    # Whether its beginning was seen here; else nobody knows the hash of the whole.
+    begun: bool
+    _sha256: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _unhashed: list[pb.LogChunk] = field(default_factory=list)
+    _unhashed_octets: int = 0
+
+    def add(self, chunk: pb.LogChunk) -> None:
+        """The next octets as they are kept; the chunk itself may be emptied afterwards."""
+        if not self.begun:
+            return
+        self._unhashed.append(pb.LogChunk(data=chunk.data, codec=chunk.codec, expanded_bytes=chunk.expanded_bytes))
+        self._unhashed_octets += len(chunk.data)
+        if self._unhashed_octets > _MOST_UNHASHED:
+            self._catch_up()
+
+    def digest(self) -> bytes:
+        """SHA-256 of all octets added; empty when the beginning was not seen."""
+        self._catch_up()
+        return self._sha256.digest() if self.begun else b""
+
+    def _catch_up(self) -> None:
+        for chunk in self._unhashed:
+            self._sha256.update(wire.expand_chunk(chunk))
+        self._unhashed, self._unhashed_octets = [], 0
 
 
 @dataclass(slots=True)
@@ -57,17 +83,31 @@ class ReportRedaction:
 
     key: bytes
     _logs: dict[str, _Log] = field(default_factory=dict)
+    # Whether none of the frames that were looked over together has a mark in its texts.
+    _all_clean: bool = False
+
+    def look_over(self, records: Sequence[tuple[pb.Frame, bytes]]) -> None:
+        """Search all frames that come next for marks at once; call it before every message, of one frame too."""
+        texts = [octets for frame, octets in records if not frame.HasField("log")]
+        self._all_clean = len(texts) > 1 and not marks_met(b"\n".join(texts))
 
     def redact(self, frame: pb.Frame, octets: bytes) -> tuple[bytes, tuple[Removed, ...]]:
         """The frame's octets without secrets, and what was removed; the frame itself is changed too."""
-        if frame.WhichOneof("body") == "log":
+        body = frame.WhichOneof("body") or ""
+        if body == "log":
             removed = self._log(frame.log)
+            changed = bool(removed) or self._is_changed(frame.log.path)
+        elif self._has_no_mark(frame, octets):
+            return octets, ()
         else:
-            removed = tuple(
-                Removed(frame.WhichOneof("body") or "", rule, values) for rule, values in self._texts(frame).items()
-            )
-        changed = removed or (frame.WhichOneof("body") == "log" and self._is_changed(frame.log.path))
+            removed = tuple(Removed(body, rule, values) for rule, values in self._texts(frame).items())
+            changed = bool(removed)
         return (frame.SerializeToString() if changed else octets), removed
+
+    def _has_no_mark(self, frame: pb.Frame, octets: bytes) -> bool:
+        # Texts stand in a message as they are; only a fact's name and value come together to something new.
+        has_mark = not self._all_clean and bool(marks_met(octets))
+        return not (has_mark or any(map(may_name_a_secret, frame.observation.facts)))
 
     def _is_changed(self, path: str) -> bool:
         return path in self._logs and bool(self._logs[path].redactor.removed)
@@ -100,20 +140,18 @@ class ReportRedaction:
         except DecodeError:
             # Damaged, or packed in a way that a newer agent knows and has redacted before.
             return ()
-        log = self._logs.setdefault(
-            chunk.path, _Log(Redactor(self.key), hashlib.sha256() if chunk.offset_bytes == 0 else None)
-        )
+        log = self._logs.get(chunk.path)
+        if log is None:
+            log = _Log(Redactor(self.key, find=find_quickly), chunk.offset_bytes == 0)
+            self._logs[chunk.path] = log
         before = Counter(log.redactor.removed)
         redacted = log.redactor.feed(octets) + log.redactor.flush()
         removed = log.redactor.removed - before
-        if not removed:
-            redacted = octets
-        if log.sha256 is not None:
-            log.sha256.update(redacted)
         if removed:
             chunk.data, chunk.codec, chunk.expanded_bytes = zlib.compress(redacted, 6), "zlib", len(redacted)
+        log.add(chunk)
         if chunk.sha256 and log.redactor.removed:
-            chunk.sha256 = log.sha256.digest() if log.sha256 is not None else b""
+            chunk.sha256 = log.digest()
         return tuple(Removed(chunk.path, rule, values) for rule, values in removed.items())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable
 from contextlib import closing
@@ -15,17 +16,21 @@ from pe_agent.errors import UsageError
 from starlette.types import ASGIApp
 
 from pe_collector import http_listener, redaction, store, trust
+from pe_collector.alerts.channels import channels
+from pe_collector.alerts.telling import Telling
 from pe_collector.door import Door
 from pe_collector.gate import Gate
 from pe_collector.intake import Intake
 from pe_collector.limits import MESSAGE_OCTETS
 from pe_collector.listen import Listen
 from pe_collector.looking import Looking
+from pe_collector.metrics.tally import Tally
 from pe_collector.questions.log_reading import LogReading
 from pe_collector.refusal import note_refusals
 from pe_collector.reserve import Floors, Reserve
 from pe_collector.service import Ingest
 from pe_collector.settings import Settings
+from pe_collector.supervisor import Supervisor, supervised
 
 STOP_GRACE_S = 1.0
 _OPTIONS = (
@@ -57,7 +62,9 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
     if not (folder / store.FILE_NAME).exists():
         raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
     path = store.create(folder)
-    writer = store.Writer(path)
+    told = channels(folder, settings)
+    tally = Tally()
+    writer = store.Writer(path, watcher=tally)
     try:
         with closing(store.open_reader(path)) as reader:
             intake = Intake(
@@ -68,8 +75,12 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
                 settings.limits(),
                 gate=Gate(settings.gate()),
             )
-            with closing(Looking(path, writer, settings.look_every_s)), closing(LogReading(path, writer)):
-                asyncio.run(_serve(intake, settings, credentials, _Place(folder, say)))
+            with (
+                closing(Looking(path, writer, settings.look_every_s)),
+                closing(LogReading(path, writer)),
+                closing(Telling(path, writer, told)),
+            ):
+                asyncio.run(_serve(intake, settings, credentials, _Place(folder, say, tally)))
     finally:
         writer.close()
 
@@ -78,6 +89,7 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
 class _Place:
     folder: Path
     say: Callable[[str], None]
+    tally: Tally
 
 
 async def _serve(intake: Intake, settings: Settings, credentials: grpc.ServerCredentials | None, place: _Place) -> None:
@@ -97,6 +109,7 @@ async def _serve(intake: Intake, settings: Settings, credentials: grpc.ServerCre
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         place.say(f"pe-collector listening for reports on {listen.at(port)} ({listen.security})")
         await _listen_by_http(stack, intake, settings, place)
+        await stack.enter_async_context(supervised(Supervisor.of(os.environ)))
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), NOTE_REFUSALS_S)
@@ -122,13 +135,17 @@ async def _listen_by_http(stack: contextlib.AsyncExitStack, intake: Intake, sett
     if people is None:
         return
     from pe_collector import ops  # noqa: PLC0415 - as above
+    from pe_collector.metrics.now import Parts  # noqa: PLC0415
+    from pe_collector.metrics.page import exposition  # noqa: PLC0415
 
+    parts = Parts(place.folder, intake.refusals.counts, intake.sessions.sending, intake.writer.waiting, intake.now_s)
     state = ops.OpsState(
         place.folder,
         lambda step: intake.writer.run(step).result(),
         settings.access(),
         intake.now_s,
         intake.refusals.counts,
+        metrics=lambda: exposition(place.tally, parts),
     )
     door = http_listener.Door(people, *_ops_certificate(place.folder, settings), MOST_OPS_CONNECTIONS, STOP_GRACE_S)
     try:

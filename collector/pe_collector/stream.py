@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import Protocol
 
 from pe_agent import wire
@@ -12,13 +13,17 @@ from pe_agent.model import receipt_code
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import limits as bounds
+from pe_collector.answers import AnswerDesk, Hear
 from pe_collector.budget import Budget
 from pe_collector.limits import Limits
 from pe_collector.redaction import ReportRedaction
 from pe_collector.refusal import Reason, Refused
+from pe_collector.reserve import Reserve, Room
 from pe_collector.store import Filed, Opened, Stored, Writer, file_frame
 
 LAST_WORD_S = 5.0
+# Stands where the codec of a log's octets would: there are none.
+LEFT_OUT = "left-out"
 
 
 class Context(Protocol):
@@ -31,19 +36,32 @@ class Context(Protocol):
         """Say what is stored."""
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """The way to the disk."""
+
+    writer: Writer
+    desk: AnswerDesk
+    reserve: Reserve
+
+    def __call__(self, frames: list[Filed], hear: Hear[Stored]) -> None:
+        """Store frames of one report; `hear` is told in this loop after the commit."""
+        self.writer.order(self.desk.waiting(hear), tuple(frames))
+
+
 class Stream:
     """What one stream knows. Receipts are gathered: several commits between two writes make one receipt."""
 
-    def __init__(
-        self, report_id: bytes, opened: Opened, writer: Writer, limits: Limits, redaction: ReportRedaction
-    ) -> None:
+    def __init__(self, report_id: bytes, opened: Opened, put: Put, limits: Limits, redaction: ReportRedaction) -> None:
         self._report_id = report_id
         self._next = opened.stored_through + 1
         self._octets = opened.stored_octets
         self._latest = Stored(opened.stored_through, opened.complete)
-        self._writer = writer
+        self._put_away = put
         self._limits = limits
         self._redaction = redaction
+        self._tally = bounds.Tally(limits)
+        self._logs_left_out = 0
         self._mine = Budget(limits.in_flight_octets)
         self._pending: list[Filed] = []
         self._pending_octets = 0
@@ -95,7 +113,20 @@ class Stream:
             raise Refused(Reason.IDLE, f"nothing came for {self._limits.idle_s:g} s; open the report again") from exc
 
     async def _put(self, octets: bytes, all_streams: Budget) -> None:
-        frame = bounds.read_record(octets, self._limits)
+        await self._mine.take(len(octets))
+        await all_streams.take(len(octets))
+        self._pending_octets += len(octets)
+        try:
+            records = bounds.read_records(octets)
+            self._redaction.look_over(records)
+            for frame, alone in records:
+                self._file(frame, alone)
+        finally:
+            # What came before a frame that is refused stays.
+            self._submit(all_streams)
+
+    def _file(self, frame: pb.Frame, octets: bytes) -> None:
+        bounds.check_record(frame, octets, self._limits)
         if frame.sequence > self._next:
             raise Refused(Reason.GAP, f"frame {frame.sequence} came where {self._next} was due")
         if frame.sequence < self._next:
@@ -104,44 +135,70 @@ class Stream:
         self._octets += len(octets)
         if self._octets > self._limits.octets:
             raise Refused(Reason.TOO_MUCH, f"a report has at most {self._limits.octets} octets")
-        await self._mine.take(len(octets))
-        await all_streams.take(len(octets))
+        octets = self._spared(frame, octets)
         redacted, removed = self._redaction.redact(frame, octets)
         self._pending.append(file_frame(self._report_id.hex(), frame, redacted, removed))
-        self._pending_octets += len(octets)
-        self._submit(all_streams)
+
+    def _spared(self, frame: pb.Frame, octets: bytes) -> bytes:
+        """The octets of a frame as far as the disk has room for them; a log that is left out stays named."""
+        room = self._put_away.reserve.room()
+        if room is Room.NOTHING:
+            raise Refused(Reason.DISK_RESERVE, "the collector's disk is full; nothing more is taken")
+        if frame.WhichOneof("body") != "log":
+            return octets
+        self._tally.count(frame.log)
+        if room is Room.ALL:
+            return octets
+        self._logs_left_out += 1
+        frame.log.data, frame.log.codec = b"", LEFT_OUT
+        return frame.SerializeToString()
 
     def _submit(self, all_streams: Budget) -> None:
         """One order at a time: what comes while it is under way makes the next one, so commits grow with the load."""
-        if self._under_way or not self._pending:
+        if self._under_way:
+            return
+        if not self._pending:
+            self._give_back(self._pending_octets, all_streams)
+            self._pending_octets = 0
             return
         frames, octets = self._pending, self._pending_octets
         self._pending, self._pending_octets, self._under_way = [], 0, True
-        done = asyncio.wrap_future(self._writer.put(*frames))
-        done.add_done_callback(lambda future: self._settled(future, octets, all_streams))
 
-    def _settled(self, future: asyncio.Future[Stored], octets: int, all_streams: Budget) -> None:
+        def settled(stored: Stored | None, failure: BaseException | None) -> None:
+            self._settled(stored or failure, octets, all_streams)
+
+        self._put_away(frames, settled)
+
+    def _settled(self, outcome: Stored | BaseException | None, octets: int, all_streams: Budget) -> None:
         self._under_way = False
-        failure = None if future.cancelled() else future.exception()
-        if failure is not None:
-            self._failure = failure
+        if isinstance(outcome, Stored):
+            self._latest = outcome
+        else:
+            self._failure = outcome
             octets += self._pending_octets
             self._pending, self._pending_octets = [], 0
-        elif not future.cancelled():
-            self._latest = future.result()
-        self._mine.give(octets)
-        all_streams.give(octets)
+        self._give_back(octets, all_streams)
         self._submit(all_streams)
         self._news.set()
 
+    def _give_back(self, octets: int, all_streams: Budget) -> None:
+        if octets:
+            self._mine.give(octets)
+            all_streams.give(octets)
+
     async def _answer(self, context: Context) -> None:
+        told: Stored | None = None
+        receipts = 0
         while True:
             await self._news.wait()
             self._news.clear()
             if self._failure is not None:
                 raise self._failure
             over = self._ended and not (self._under_way or self._pending)
-            await context.write(self._receipt())
+            # Nobody needs to hear the same twice, but for one last word.
+            if self._latest != told or (over and receipts < 2):
+                told, receipts = self._latest, receipts + 1
+                await context.write(self._receipt())
             if over:
                 return
 
@@ -149,5 +206,10 @@ class Stream:
         stored = self._latest
         code = receipt_code(self._report_id) if stored.complete else ""
         return pb.Receipt(
-            protocol=wire.PROTOCOL, stored_through=stored.stored_through, complete=stored.complete, code=code
+            protocol=wire.PROTOCOL,
+            stored_through=stored.stored_through,
+            complete=stored.complete,
+            code=code,
+            batch_bytes=bounds.BATCH_OCTETS,
+            logs_left_out=self._logs_left_out,
         )

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from pe_collector import limits as bounds
 from pe_collector.intake import Intake
 from pe_collector.refusal import Reason, Refused
+from pe_collector.sessions import Claim
 from pe_collector.store import StoreError
 
 PATH = "/v1/reports"
@@ -31,25 +32,33 @@ MOST_JSON_OCTETS, MOST_JSON_AT_ONCE = 24 * 1024 * 1024, 2
 WHOLE_UPLOAD_S = 300.0
 # Read and dropped after a refusal: a sender in the middle of its body would else see a reset, not the reason.
 _DRAIN_OCTETS, _DRAIN_S = 8 * 1024 * 1024, 5.0
-_BUSY_S = 5
+_BUSY_S, _TOO_MANY = 5, 429
 _STATUS = {
     Reason.NO_TOKEN: 401,
     Reason.TOKEN_UNKNOWN: 401,
     Reason.TOKEN_EXPIRED: 401,
     Reason.TOKEN_REVOKED: 401,
+    Reason.TOKEN_ROLE: 401,
+    Reason.QUARANTINED: 401,
+    Reason.REPLAYED: 409,
     Reason.FOREIGN_REPORT: 403,
     Reason.MALFORMED: 422,
     Reason.GAP: 422,
     Reason.TOO_MUCH: 413,
     Reason.IDLE: 408,
+    Reason.SLOW_READER: 408,
     Reason.BUSY: 429,
+    Reason.FLOOD: 429,
+    Reason.DISK_RESERVE: 503,
     Reason.STORAGE: 503,
 }
 
 
 def application(intake: Intake) -> Starlette:
     """The ASGI application."""
-    return Starlette(routes=[Route(PATH, Upload(intake).post, methods=["POST"])])
+    made = Starlette(routes=[Route(PATH, Upload(intake).post, methods=["POST"])])
+    made.router.redirect_slashes = False
+    return made
 
 
 class Upload:
@@ -82,14 +91,25 @@ class Upload:
     async def _take(self, request: Request) -> Response:
         if self._under_way > MOST_AT_ONCE:
             raise Refused(Reason.BUSY, f"{MOST_AT_ONCE} uploads are under way; try again in {_BUSY_S} s")
-        token_id = self._intake.check(_token(request))
+        peer = _peer(request)
+        self._intake.gate.knock(peer)
+        token_id = self._intake.admit(_token(request), peer)
+        with self._intake.gate.session(peer, token_id):
+            return await self._take_from(request, token_id)
+
+    async def _take_from(self, request: Request, token_id: str) -> Response:
         sender = _Sender(self._payloads(request), self._intake.limits.first_frame_s)
         octets = await sender.read()
         if octets is None:
             raise Refused(Reason.MALFORMED, "the body ended before a hello came")
         hello = bounds.read_hello(octets, self._intake.limits)
-        opened = await self._intake.open(hello, _peer(request), token_id)
-        await self._intake.stream(hello, opened).run(sender, self._intake.budget)
+        peer, sessions = _peer(request), self._intake.sessions
+        session = sessions.begin(Claim(hello.report_id, token_id, peer, hello.session))
+        try:
+            opened = await self._intake.open(hello, peer, token_id)
+            await self._intake.stream(hello, opened).run(sender, self._intake.budget)
+        finally:
+            sessions.end(session)
         return JSONResponse(_answer(hello, sender.receipt))
 
     def _payloads(self, request: Request) -> AsyncIterator[bytes]:
@@ -113,7 +133,7 @@ class Upload:
     async def _refuse(self, request: Request, reason: Reason, message: str) -> Response:
         self._intake.refusals.count(reason)
         await _drain(request)
-        headers = {"Retry-After": str(_BUSY_S)} if reason is Reason.BUSY else None
+        headers = {"Retry-After": str(_BUSY_S)} if _STATUS[reason] == _TOO_MANY else None
         return JSONResponse({"reason": reason, "message": message}, _STATUS[reason], headers)
 
 

@@ -20,10 +20,13 @@ def rows(collector, query, *parameters):
 def test_a_whole_report_is_acknowledged_as_complete_with_its_code(start, frames, tls):
     collector = start(tls=tls)
     client = collector.client().send(frames.hello(collector.token))
-    assert client.receipt() == pb.Receipt(protocol=1)
+    first = client.receipt()
+    assert len(first.session) == 48
+    assert first == pb.Receipt(protocol=1, session=first.session, batch_bytes=first.batch_bytes)
     client.send(*frames.whole()).end()
     last = list(client.call)[-1]
-    assert last == pb.Receipt(protocol=1, stored_through=5, complete=True, code=receipt_code(frames.report_id))
+    code = receipt_code(frames.report_id)
+    assert last == pb.Receipt(protocol=1, stored_through=5, complete=True, code=code, batch_bytes=first.batch_bytes)
     assert rows(collector, "SELECT address, prefix, image, outcome, verdict FROM reports") == [
         ("10.10.1.23", "10.10.1.0/24", "WinPE-x64", "fault", "wds-rpc-filtered")
     ]
@@ -78,15 +81,18 @@ def test_a_frame_that_comes_again_counts_once_and_changes_nothing(collector, fra
     assert rows(collector, "SELECT count(*) FROM finding") == [(0,)]
 
 
-def test_two_streams_of_one_report_store_each_frame_once(collector, frames):
-    clients = [collector.client().send(frames.hello(collector.token)) for _ in range(2)]
-    for client in clients:
-        client.receipt()
+def test_of_two_streams_of_one_report_the_later_goes_on_and_each_frame_is_stored_once(collector, frames):
+    clients = [collector.client().send(frames.hello(collector.token))]
+    clients[0].receipt()
+    clients.append(collector.client().send(frames.hello(collector.token)))
+    clients[1].receipt()
     for sequence in range(1, 201):
         for client in clients:
             client.send(frames.event(sequence))
-    for client in clients:
-        client.stored_through(200)
+    clients[1].stored_through(200)
+    status, message = clients[0].refusal()
+    assert status is grpc.StatusCode.ABORTED
+    assert "resumed elsewhere" in message
     assert rows(collector, "SELECT count(*), max(sequence) FROM event") == [(200, 200)]
 
 

@@ -70,7 +70,7 @@ def test_a_frame_of_an_unknown_report_fails_alone(writer):
 
 def test_what_a_step_raises_undoes_it_alone(path, writer):
     def wrong(connection):
-        connection.execute("INSERT INTO token VALUES ('x','','',0,0,NULL,NULL,NULL)")
+        connection.execute("INSERT INTO token (token_id, secret_hash, name, created, expires) VALUES ('x','','',0,0)")
         raise UsageError("no")
 
     report_id = opened(writer, 1)

@@ -1,7 +1,9 @@
 """A real collector process on loopback, with TLS."""
 
 import contextlib
+import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -20,10 +22,14 @@ class Collector:
     port: int
     process: subprocess.Popen | None = field(default=None)
     upload_port: int = 0
+    plain: bool = False
+    host: str = "127.0.0.1"
+    wrapper: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def upload_address(self):
@@ -31,7 +37,8 @@ class Collector:
 
     @property
     def trust(self):
-        return Trust((self.data / "ca.pem").read_bytes(), self.token)
+        ca = b"" if self.plain else (self.data / "ca.pem").read_bytes()
+        return Trust(ca, self.token, plain=self.plain)
 
     def reports(self, columns="report_id, stored_through, complete, outcome"):
         with contextlib.closing(sqlite3.connect(self.data / "collector.sqlite")) as connection:
@@ -42,11 +49,13 @@ class Collector:
         return (self.data / "first.token").read_text().strip()
 
     def start(self):
-        command = [sys.executable, "-m", "pe_collector", "serve", "--data", str(self.data), "--ingest", self.address]
+        command = [*self.wrapper, sys.executable, "-m", "pe_collector", "serve", "--data", str(self.data), "--no-ops"]
+        command += ["--ingest", self.address, *(["--plain"] if self.plain else [])]
         command += ["--upload", self.upload_address] if self.upload_port else []
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        told = os.environ | self.environment
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=told)
         line = self.process.stdout.readline()
-        assert re.match(r"pe-collector listening for reports on .*\(TLS\)", line), line
+        assert re.match(r"pe-collector listening for reports on .*TLS\)", line), line
         if self.upload_port:
             assert "for uploads" in self.process.stdout.readline()
         return self
@@ -54,8 +63,9 @@ class Collector:
     def stop(self, number=signal.SIGTERM):
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
-        self.process.wait(20)
+        code = self.process.wait(60)
         self.process.stdout.close()
+        return code
 
 
 def free_port():
@@ -64,15 +74,18 @@ def free_port():
         return sock.getsockname()[1]
 
 
-def make_collector(folder):
+@pytest.fixture(scope="session")
+def fresh_data(tmp_path_factory):
+    """What `init` makes, made once: each test gets a copy."""
+    folder = tmp_path_factory.mktemp("init") / "data"
     command = [sys.executable, "-m", "pe_collector", "init", "--data", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
-    return Collector(folder, free_port())
+    return folder
 
 
 @pytest.fixture
-def stopped_collector(tmp_path):
-    return make_collector(tmp_path / "collector")
+def stopped_collector(fresh_data, tmp_path):
+    return Collector(Path(shutil.copytree(fresh_data, tmp_path / "collector")), free_port())
 
 
 @pytest.fixture

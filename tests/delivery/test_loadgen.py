@@ -2,55 +2,12 @@
 
 import random
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 
 import pytest
 from pe_agent.trust import Trust
 
-REPORT_FRAMES = 14
-
-
-def loadgen(collector, acks, *arguments, tls=True):
-    command = [sys.executable, "-m", "pe_collector", "loadgen", "--data", str(collector.data)]
-    command += [
-        "--collector",
-        collector.address,
-        "--acks",
-        str(acks),
-        *map(str, arguments),
-        *(["--tls"] if tls else []),
-    ]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finished(process):
-    said, complained = process.communicate(timeout=240)
-    return process.returncode, said, complained
-
-
-def acknowledged(acks):
-    lines = acks.read_text().splitlines() if acks.exists() else []
-    assert len(lines) == len(set(lines))
-    return set(lines)
-
-
-def is_whole(collector):
-    with sqlite3.connect(collector.data / "collector.sqlite") as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        (short,) = connection.execute(
-            "SELECT count(*) FROM report WHERE complete AND ? <> (SELECT count(*) FROM frame "
-            "WHERE frame.report_id=report.report_id AND sequence>0)",
-            (REPORT_FRAMES,),
-        ).fetchone()
-    connection.close()
-    assert short == 0
-
-
-def stored(collector):
-    return {report_id for report_id, _, complete, _ in collector.reports() if complete}
+from tests.delivery.loading import acknowledged, assert_whole, finished, loadgen, stored
 
 
 def test_every_report_is_acknowledged_and_stored_once(collector, tmp_path):
@@ -60,7 +17,7 @@ def test_every_report_is_acknowledged_and_stored_once(collector, tmp_path):
     assert "40 of 40 reports acknowledged" in said
     assert len(acknowledged(acks)) == 40
     assert acknowledged(acks) == stored(collector)
-    is_whole(collector)
+    assert_whole(collector)
 
 
 def test_streams_that_break_off_are_resumed_and_count_once(collector, tmp_path):
@@ -69,7 +26,7 @@ def test_streams_that_break_off_are_resumed_and_count_once(collector, tmp_path):
     assert finished(loadgen(collector, acks, *load))[0] == 0
     assert len(collector.reports()) == 40
     assert acknowledged(acks) == stored(collector)
-    is_whole(collector)
+    assert_whole(collector)
 
 
 def test_a_rate_is_kept(collector, tmp_path):
@@ -98,7 +55,8 @@ def test_a_refused_token_ends_the_load_at_once(collector, tmp_path):
 
 
 def test_without_tls_only_loopback_is_allowed(stopped_collector, tmp_path):
-    process = loadgen(stopped_collector, tmp_path / "acks", "--collector", "192.0.2.9:7443", tls=False)
+    stopped_collector.plain = True
+    process = loadgen(stopped_collector, tmp_path / "acks", "--collector", "192.0.2.9:7443")
     code, _, complained = finished(process)
     assert code == 2
     assert "loopback" in complained
@@ -133,7 +91,7 @@ def test_acknowledged_is_stored_when_the_collector_is_killed_under_load(stopped_
     assert len(acknowledged(acks)) == reports
     assert acknowledged(acks) == stored(collector)
     assert len(collector.reports()) == reports
-    is_whole(collector)
+    assert_whole(collector)
 
 
 def test_the_load_is_made_of_whole_reports():

@@ -6,9 +6,9 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -34,6 +34,13 @@ class Done(Protocol):
         """It is not; a StoreError, or what the step raised."""
 
 
+class Watcher(Protocol):
+    """Hears of every commit of frames, in the writer's thread."""
+
+    def committed(self, frames: Sequence[Filed], waited_s: Sequence[float]) -> None:
+        """These frames are on disk; the orders that brought them waited so many seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Order:
     """A step that needs the connection to itself, then frames of one report; `done` hears of it after the commit.
@@ -44,13 +51,15 @@ class _Order:
     done: Done
     frames: tuple[Filed, ...] = ()
     step: Callable[[sqlite3.Connection], Any] | None = None
+    asked_s: float = field(default_factory=time.monotonic)
 
 
 class Writer:
     """The only one who writes. Callers bound what they have in flight; the queue itself takes everything."""
 
-    def __init__(self, path: Path, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, now_s: Callable[[], float] = time.time, watcher: Watcher | None = None) -> None:
         self._now_s = now_s
+        self._watcher = watcher
         self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
         self._connection = open_writer(path)
         self._closed = False
@@ -68,6 +77,10 @@ class Writer:
         done = _future()
         self.order(done, (), step)
         return done
+
+    def waiting(self) -> int:
+        """How many orders wait to be begun."""
+        return self._orders.qsize()
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -135,6 +148,9 @@ class Writer:
         frames = [frame for order, is_taken in zip(orders, taken, strict=True) if is_taken for frame in order.frames]
         stored = store_frames(connection, frames, self._now_s())
         connection.execute("COMMIT")
+        if self._watcher is not None and frames:
+            now_s = time.monotonic()
+            self._watcher.committed(frames, [now_s - order.asked_s for order in orders if order.frames])
         return [
             stored[order.frames[0].report_id] if order.frames and is_taken else answer
             for order, answer, is_taken in zip(orders, answers, taken, strict=True)

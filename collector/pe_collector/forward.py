@@ -1,0 +1,138 @@
+"""Many reports on one stream, from a collector that has them on disk: each parcel is one order to the writer."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from pe_agent.model import receipt_code
+from pe_agent.wire import PROTOCOL
+from pe_protos.v1 import report_pb2 as pb
+
+from pe_collector import limits as bounds
+from pe_collector.door import Admitted
+from pe_collector.intake import Intake
+from pe_collector.redaction import ReportRedaction
+from pe_collector.refusal import Reason, Refused
+from pe_collector.reserve import Room
+from pe_collector.store import Arrived, Filed, Opened, Stored, file_frame, open_report
+
+# Parcels of one stream between their arrival and their receipt.
+MOST_UNDER_WAY = 256
+
+
+class Forwarding:
+    """One stream of parcels."""
+
+    def __init__(self, intake: Intake, context: Admitted) -> None:
+        self._intake = intake
+        self._context = context
+        self._token_id = context.token_id
+        self._free = asyncio.Semaphore(MOST_UNDER_WAY)
+        self._receipts: asyncio.Queue[pb.ParcelReceipt] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Until the sender has nothing more to say and has heard of every parcel.
+
+        Raises:
+            Refused: what comes is no parcel, its token is not good, nothing comes or goes for too long.
+        """
+        both = {asyncio.create_task(self._take_all()), asyncio.create_task(self._answer_all())}
+        try:
+            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+
+    async def _take_all(self) -> None:
+        octets: object = self._context.first
+        while isinstance(octets, bytes):
+            await self._free.acquire()
+            await self._take(octets)
+            octets = await self._read()
+        for _ in range(MOST_UNDER_WAY):
+            # Free again is what was answered.
+            await self._free.acquire()
+
+    async def _read(self) -> object:
+        idle_s = self._intake.limits.idle_s
+        try:
+            async with asyncio.timeout(idle_s):
+                return await self._context.read()
+        except TimeoutError as exc:
+            raise Refused(Reason.IDLE, f"nothing came for {idle_s:g} s; open the stream again") from exc
+
+    async def _take(self, octets: bytes) -> None:
+        parcel = bounds.read_parcel(octets)
+        if parcel.token:
+            self._token_id = self._intake.admit(parcel.token, self._context.peer())
+        hello = bounds.read_hello(parcel.frames[0] if parcel.frames else b"", self._intake.limits)
+        report_id = hello.report_id
+        try:
+            frames = self._unpack(report_id.hex(), parcel.frames[1:])
+        except Refused as exc:
+            self._say(report_id, None, exc)
+            return
+        budget, size = self._intake.budget, len(octets)
+        await budget.take(size)
+
+        def hear(answer: Stored | Opened | None, failure: BaseException | None) -> None:
+            budget.give(size)
+            self._say(report_id, answer, failure)
+
+        intake = self._intake
+        intake.writer.order(intake.desk.waiting(hear), frames, self._beginning(hello, size))
+
+    def _unpack(self, report_id: str, frames: Sequence[bytes]) -> tuple[Filed, ...]:
+        limits = self._intake.limits
+        if self._intake.reserve.room() is not Room.ALL:
+            # Unlike an agent a collector can wait until there is room for everything.
+            raise Refused(Reason.DISK_RESERVE, "the collector's disk is nearly full; send again later")
+        redaction, tally, filed = ReportRedaction(self._intake.redaction_key), bounds.Tally(limits), []
+        for octets in frames:
+            frame = bounds.read_record(octets, limits)
+            if frame.WhichOneof("body") == "log":
+                tally.count(frame.log)
+            filed.append(file_frame(report_id, frame, *redaction.redact(frame, octets)))
+        return tuple(filed)
+
+    def _beginning(self, hello: pb.Hello, size: int) -> Callable[[sqlite3.Connection], Opened]:
+        hello.ClearField("token")
+        hello.ClearField("session")
+        arrived = Arrived(hello, self._context.peer(), self._token_id, self._intake.now_s())
+        most = self._intake.limits.octets
+
+        def begin(connection: sqlite3.Connection) -> Opened:
+            opened = open_report(connection, arrived)
+            if opened.stored_octets + size > most:
+                raise Refused(Reason.TOO_MUCH, f"a report has at most {most} octets")
+            return opened
+
+        return begin
+
+    def _say(self, report_id: bytes, answer: Stored | Opened | None, failure: BaseException | None) -> None:
+        receipt = pb.ParcelReceipt(report_id=report_id)
+        if answer is not None:
+            receipt.receipt.protocol = PROTOCOL
+            receipt.receipt.stored_through, receipt.receipt.complete = answer.stored_through, answer.complete
+            receipt.receipt.code = receipt_code(report_id) if answer.complete else ""
+        else:
+            reason = failure.reason if isinstance(failure, Refused) else Reason.STORAGE
+            self._intake.refusals.count(reason)
+            receipt.refused, receipt.message = reason, str(failure)
+        self._receipts.put_nowait(receipt)
+
+    async def _answer_all(self) -> None:
+        patience_s = self._intake.limits.slow_reader_s
+        while True:
+            receipt = await self._receipts.get()
+            try:
+                async with asyncio.timeout(patience_s):
+                    await self._context.write(receipt)
+            except TimeoutError as exc:
+                raise Refused(Reason.SLOW_READER, f"no receipt was taken for {patience_s:g} s") from exc
+            self._free.release()
