@@ -1,4 +1,4 @@
-"""Commands that answer questions about what is stored."""
+"""Commands that show one report, or ask in SQL."""
 
 from __future__ import annotations
 
@@ -11,22 +11,7 @@ import click
 from pe_agent.errors import UsageError
 
 from pe_collector import output
-from pe_collector.cli_options import DATA, FORMAT, SINCE, reading
-
-
-@click.command()
-@DATA
-@FORMAT
-@SINCE
-def machines(data: Path, form: str, since_s: float) -> None:
-    """Machines, the last seen first; `clashes` counts marks that others carry too."""
-    from pe_collector import reports  # noqa: PLC0415 - protobuf is slow to load
-
-    with reading(data) as connection:
-        rows = reports.machines(connection, since_s)
-    if form == "table":
-        rows = [row | {"last_seen": output.when(row["last_seen"])} for row in rows]
-    click.echo(output.FORMATS[form](rows))
+from pe_collector.cli_options import DATA, FORMAT, reading
 
 
 @click.command()
@@ -57,27 +42,12 @@ def show(name: str, data: Path, form: str, log_path: str | None) -> None:
 
 
 @click.command()
-@DATA
-@FORMAT
-@SINCE
-def silence(data: Path, form: str, since_s: float) -> None:
-    """Machines that a WDS server saw booting and that never reported: how far each one came."""
-    from pe_collector import server_side  # noqa: PLC0415 - only this command needs it
-
-    with reading(data) as connection:
-        rows = server_side.silent_machines(connection, since_s)
-    if form == "table":
-        rows = [row | {name: output.when(row[name]) for name in ("booted", "last_seen")} for row in rows]
-    click.echo(output.FORMATS[form](rows))
-
-
-@click.command()
 @click.argument("query")
 @DATA
 @FORMAT
 @click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of :NAME (repeat).")
 def sql(query: str, data: Path, form: str, parameters: Sequence[str]) -> None:
-    """Ask the database: one SELECT, at most 1 s and 1,000 rows. See the views `reports` and `boots`."""
+    """Ask the database: one SELECT, at most 1 s and 1,000 rows. docs/sql.md has the views."""
     from pe_collector.query import ask  # noqa: PLC0415 - only this command needs it
 
     pairs = [parameter.partition("=") for parameter in parameters]
