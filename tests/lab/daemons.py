@@ -136,9 +136,10 @@ def wait_for_port(place: Place, transport: str, port: int, within_s: float = 90.
         LabError: nothing did within `within_s`.
     """
     until_s = time.monotonic() + within_s
-    entry = f":{port:04X} 00000000:0000 {'0A' if transport == 'tcp' else '07'}"
+    nobody = "0" * (32 if transport.endswith("6") else 8)
+    entry = f":{port:04X} {nobody}:0000 {'0A' if transport.startswith('tcp') else '07'}"
     while time.monotonic() < until_s:
-        # IPv4 only, on purpose: the laboratory's clients speak IPv4.
+        # Each family is asked for by its own name: a client that speaks IPv4 is not helped by a port of IPv6.
         if entry in Path(f"/proc/{place.pid}/net/{transport}").read_text(encoding="ascii"):
             return
         time.sleep(0.05)

@@ -55,13 +55,13 @@ def start_boot_menu(place: Place, folder: Path) -> None:
     wait_for_port(place, "udp", 4011)
 
 
-def start_tftpd(place: Place, folder: Path) -> None:
+def start_tftpd(place: Place, folder: Path, address: str = WDS_SERVER) -> None:
     """tftpd-hpa, which grants large blocks; its map turns the backslashes of Windows into slashes."""
     rules = folder / "tftpd.map"
     rules.write_text("gr \\\\ /\n", encoding="ascii")
-    words = ("in.tftpd", "--foreground", "--listen", "--address", f"{WDS_SERVER}:69", "--user", "root")
+    words = ("in.tftpd", "--foreground", "--listen", "--address", f"{address}:69", "--user", "root")
     place.start("tftpd", (*words, "--map-file", str(rules), "--secure", str(folder / "tftp")))
-    wait_for_port(place, "udp", 69)
+    wait_for_port(place, "udp6" if ":" in address else "udp", 69)
 
 
 def start_kea(place: Place, folder: Path, boot_options: dict[str, str]) -> None:

@@ -13,12 +13,12 @@ import pytest
 
 from . import servers
 from .conditions import why_not
-from .daemons_extra import stop
+from .daemons_extra import start_tftpd, stop
 from .places import Place
 from .topology import limit_icmp
 from .waiting import wait_until
 
-SKIP = why_not() or servers.missing("dnsmasq", "chronyd", "dhcpd")
+SKIP = why_not() or servers.missing("dnsmasq", "chronyd", "dhcpd", "in.tftpd")
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(SKIP), reason=SKIP or "possible")]
 
 SERVER, ROUTER, NAME = "fd31:9::20", "fd31:1::1", "wds06.lab.test"
@@ -231,3 +231,41 @@ def test_a_port_546_that_another_program_has_is_the_reason_for_not_asking(net: N
         process.kill()
     assert said(row) == ("skipped", "not-supported")
     assert row["facts"]["detail"] == "another program has UDP port 546"
+
+
+# --- TFTP ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def boot_file(net: Net) -> Iterator[Path]:
+    """tftpd-hpa on the server, which gives out this file."""
+    file = net.folder / "tftp" / BOOT_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"\xeb\x3c" + bytes(20_000))
+    start_tftpd(net.server, net.folder, f"[{SERVER}]")
+    try:
+        yield file
+    finally:
+        stop(net.server, "in.tftpd")
+
+
+def test_the_boot_file_comes_over_ipv6(net: Net, boot_file: Path) -> None:
+    row = net.ask("tftp", "--server", SERVER)[f"[{SERVER}]:69"]
+    assert said(row) == ("ok", "answered")
+    assert (row["facts"]["size_bytes"], row["facts"]["block_bytes"]) == (boot_file.stat().st_size, 1456)
+
+
+def test_a_missing_boot_file_is_told_over_ipv6(net: Net, boot_file: Path) -> None:
+    boot_file.unlink()
+    assert said(net.ask("tftp", "--server", SERVER)[f"[{SERVER}]:69"])[1] == "file-not-found"
+
+
+def test_full_frames_lost_on_the_way_are_told_from_silence_over_ipv6(net: Net, boot_file: Path) -> None:
+    with net.rule("meta length > 1400 drop"):
+        row = net.ask("tftp", "--server", SERVER)[f"[{SERVER}]:69"]
+    assert said(row)[1] == "large-data-lost"
+    assert row["facts"]["lost_block_bytes"] == 1456
+
+
+def test_a_boot_server_without_tftp_refuses_over_ipv6(net: Net) -> None:
+    assert said(net.ask("tftp", "--server", SERVER)[f"[{SERVER}]:69"])[1] == "refused"
