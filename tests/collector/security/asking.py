@@ -31,9 +31,19 @@ def ask(address, method, path, body=None, **headers):
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
         fields = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, fields, response.read())
+        return Answer(response.status, fields, _body(response, fields))
     finally:
         connection.close()
+
+
+def _body(response, fields):
+    """The whole body; of a stream of events, which has no end, the first one."""
+    if not fields.get("content-type", "").startswith("text/event-stream"):
+        return response.read()
+    lines = []
+    while not lines or lines[-1].strip():
+        lines.append(response.readline())
+    return b"".join(lines)
 
 
 def bearer(token):
