@@ -74,12 +74,12 @@ def test_a_signature_of_another_file_does_not_hold(signed):
 
 
 @needs_windows_python
-@given(data=st.data())
-def test_a_damaged_signature_never_holds_another_hash(signed, data):
+@given(place=st.integers(0, 2**20), flipped=st.integers(1, 255))
+def test_a_damaged_signature_never_holds_another_hash(signed, place, flipped):
     """It can hold only where an octet is not signed itself: padding, timestamp."""
     start, size = parse(signed).directory(CERTIFICATES)
     changed = bytearray(signed)
-    changed[start + data.draw(st.integers(0, size - 1))] ^= data.draw(st.integers(1, 255))
+    changed[start + place % size] ^= flipped
     answer = check(parse(bytes(changed)), ())
     assert answer.standing is not Standing.TRUSTED
     assert answer.standing is not Standing.UNKNOWN_ROOT or answer.signer
