@@ -8,6 +8,7 @@ is among the roots given. Not checked: revocation, timestamp, and so validity pe
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,18 +57,38 @@ class _Broken(Exception):
     """The signature does not hold; the message says where."""
 
 
+# All that cryptography raises for a certificate it will not read; what it only warns of no sound signer has either.
+_REFUSED = (
+    _Broken,
+    der.DerError,
+    PeFormatError,
+    ValueError,
+    TypeError,
+    Warning,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+)
+
+
 def check(file: PeFile, roots: Iterable[x509.Certificate]) -> Signature:
     """Check the first signature of a PE file against trusted roots; never raises for what the file holds."""
     try:
         blob = _signature_blob(file)
         if blob is None:
             return Signature(Standing.UNSIGNED)
-        signed = parse_signed_data(blob)
-        _check_image_hash(file, signed)
-        signer = _check_signer(signed)
-        chain = _chain(signer, signed.certificates)
-    except (_Broken, der.DerError, PeFormatError, ValueError, UnsupportedAlgorithm) as exc:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return _check_signature(file, blob, roots)
+    except _REFUSED as exc:
         return Signature(Standing.BROKEN, problem=str(exc))
+
+
+def _check_signature(file: PeFile, blob: bytes, roots: Iterable[x509.Certificate]) -> Signature:
+    signed = parse_signed_data(blob)
+    _check_image_hash(file, signed)
+    signer = _check_signer(signed)
+    chain = _chain(signer, signed.certificates)
     root = _root_of(chain[-1], roots)
     standing = Standing.TRUSTED if root else Standing.UNKNOWN_ROOT
     last = chain[-1].subject if root is None and _is_issued_by(chain[-1], chain[-1]) else chain[-1].issuer
