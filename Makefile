@@ -41,7 +41,7 @@ test: setup check
 FUZZ_SECONDS ?= 60
 soak: setup
 	-$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --group fuzz
-	$(BIN)/python -m pytest
+	PE_HYPOTHESIS=random $(BIN)/python -m pytest
 	@$(BIN)/python -c "import atheris" 2>/dev/null || { echo "atheris is not installed: nothing was fuzzed"; exit 0; }; \
 	  $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
