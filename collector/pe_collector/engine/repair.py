@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pe_collector.engine.ground import PREFIX, Condition, Item
 from pe_collector.engine.model import Explanation
-from pe_collector.engine.table import MISSING
+from pe_collector.engine.nodes import Node
+from pe_collector.engine.search import MOST_ITEMS
+from pe_collector.engine.table import MISSING, Places
 from pe_collector.engine.view import Found
 
 if TYPE_CHECKING:
     from pe_collector.engine.greedy import Account
 
-# Several explanations must be worth this much more than the one they replace.
+# Several explanations must be worth this much more than the one they replace, and this share of it: with thousands of
+# failures the model's own roughness (a boot that two faults cover fails of one) is worth more than a few items.
 _SPLIT_COST = 1.0
+_SPLIT_SHARE = 0.01
 _PARTS = 3
+_MOST_SPLITS = 24
 _TIE = 1.0
 # An explanation is part of another condition when so much of its failures lies in it.
 _PART_INSIDE = 0.9
@@ -38,10 +43,12 @@ class Repair:
 
     def all_of_it(self) -> None:
         """Each step once, in an order in which the later ones profit from the earlier."""
+        self.judge_anew()
         self.exchange()
         self.split()
         self.merge()
         self.gather()
+        self.narrow()
         self.swap()
         self.drop_all()
 
@@ -52,6 +59,50 @@ class Repair:
             if advantage > _TIE:
                 self._model.remove(one)
                 self._model.add(rival)
+
+    def judge_anew(self) -> None:
+        """What was taken for the few failures that another left open is judged by all its own, now that one is gone."""
+        for one in list(self._model.chosen):
+            names = frozenset(self._ground.table.signatures[code] for code in one.signatures)
+            if names == one.found.node.signatures:
+                continue
+            others = [other for other in self._model.chosen if other.found is not one.found]
+            view = self._model.view(Node(one.found.node.name, names), others)
+            again = view.exact(one.condition, self._settings.machines)
+            if again is not None and again.score > one.found.score:
+                self._model.remove(one)
+                self._model.add(again)
+
+    def narrow(self) -> None:
+        """One item more, where all failures of which it is known have it and it says more of the boots known to both.
+
+        Failures that leave out an attribute (no lease, so no server) make the wider condition look better than it is.
+        """
+        for one in list(self._model.chosen):
+            others = [other for other in self._model.chosen if other.found is not one.found]
+            view = self._model.view(one.found.node, others)
+            gain, narrower = _TIE, None
+            for item in self._shared_items(one):
+                condition = tuple(sorted((*one.condition, item)))
+                if (more := view.advantage(condition, [one.condition])) > gain:
+                    gain, narrower = more, condition
+            found = view.exact(narrower, self._settings.machines) if narrower else None
+            if found is not None and found.score > self._settings.threshold:
+                self._model.remove(one)
+                self._model.add(found)
+
+    def _shared_items(self, one: Explanation) -> Iterator[Item]:
+        """What nearly all its failures have of which it is known, by attribute."""
+        named = {item.attribute for item in one.condition}
+        for name, codes in self._ground.codes.items():
+            known = codes[one.failed]
+            known = known[known != MISSING]
+            if len(one.condition) == MOST_ITEMS or name in named | {PREFIX} or len(known) < self._settings.machines:
+                continue
+            counts = np.bincount(known)
+            most = int(counts.argmax())
+            if counts[most] > _PART_INSIDE * len(known):
+                yield Item(name, most, most + 1)
 
     def exchange(self) -> None:
         """Search once more for what each explanation says, now that the others of its kin are known."""
@@ -71,11 +122,18 @@ class Repair:
 
     def split(self) -> None:
         """Two or three narrower explanations instead of one, where they say more together."""
-        for one in list(self._model.chosen):
+        waiting = list(self._model.chosen)
+        seen = {one.found for one in waiting}
+        while waiting:
+            one = waiting.pop(0)
             if one.reached - len(one.failed) < max(_HEALTHY_INSIDE, _HEALTHY_SHARE * one.reached):
                 continue
-            if self._stands(one) and self._is_mixed(one):
+            if self._stands(one) and self._is_mixed(one) and len(seen) < _MOST_SPLITS:
                 self._split_one(one)
+                # What three faults lie behind takes two steps.
+                parts = [part for part in self._model.chosen if part.found not in seen]
+                seen |= {part.found for part in parts}
+                waiting += parts
 
     def _is_mixed(self, one: Explanation) -> bool:
         """Whether some item more would pay: else its boots fail all alike, and no two parts can say more."""
@@ -90,11 +148,13 @@ class Repair:
         without = [other for other in self._model.chosen if other not in group]
         self._model.replace(without)
         firsts = self._parts_of(one)
-        best = self._worth_together(group) + _SPLIT_COST
+        best = self._worth_together(group)
+        best += max(_SPLIT_COST, _SPLIT_SHARE * best)
         choice = list(self._model.chosen)
-        for first in firsts:
+        # Greedy would take the whole again for what its first part leaves: once it may, once it must not.
+        for first, whole in itertools.product(firsts, (None, one.condition)):
             self._model.replace(without)
-            total = self._continue_from(first, len(group) + 2, best)
+            total = self._continue_from(first, len(group) + 2, best, whole)
             if total > best:
                 best, choice = total, list(self._model.chosen)
         self._model.replace(choice)
@@ -109,14 +169,15 @@ class Repair:
 
     def _merge_into(self, wider: Condition, both: Sequence[Explanation]) -> None:
         before = list(self._model.chosen)
-        self._model.replace([one for one in before if all(one.found is not part.found for part in both)])
+        without = self._all_but(both)
+        self._model.replace(without)
         node = max(both, key=lambda part: len(part.found.node.signatures)).found.node
         found = self._model.view(node).exact(wider, self._settings.machines)
         parts = self._worth_together(both)
         if found is None or found.score < parts:
             self._model.replace(before)
             return
-        self._model.replace([one for one in before if all(one.found is not part.found for part in both)])
+        self._model.replace(without)
         self._model.add(found)
 
     def gather(self) -> None:
@@ -133,19 +194,24 @@ class Repair:
                 waiting += self._gathered_around(one, kin)
 
     def _gathered_around(self, one: Explanation, kin: Sequence[Explanation]) -> list[Explanation]:
-        without = [other for other in self._model.chosen if all(other.found is not part.found for part in kin)]
         node = max(kin, key=lambda part: len(part.found.node.signatures)).found.node
-        view = self._model.view(node, without)
+        search = self._account.searching(self._model.view(node, self._all_but(kin)))
         best, gain = None, _TIE
-        for rival in self._account.searching(view).near(one.condition):
+        for rival in search.near(one.condition):
             parts = [part for part in kin if self._lies_in(part, rival.condition)]
-            if len(parts) > 1 and (more := view.advantage(rival.condition, [p.condition for p in parts])) > gain:
+            if len(parts) < 2:
+                continue
+            view = self._model.view(node, self._all_but(parts))
+            if (more := view.advantage(rival.condition, [part.condition for part in parts])) > gain:
                 best, gain = (rival, parts), more
         if best is None:
             return []
         rival, parts = best
-        self._model.replace(part for part in self._model.chosen if all(part.found is not p.found for p in parts))
+        self._model.replace(self._all_but(parts))
         return [self._model.add(rival)]
+
+    def _all_but(self, parts: Sequence[Explanation]) -> list[Explanation]:
+        return [one for one in self._model.chosen if all(one.found is not part.found for part in parts)]
 
     def _lies_in(self, part: Explanation, condition: Condition) -> bool:
         """Whether nearly all of its failures of which is known whether they meet the condition do."""
@@ -187,22 +253,33 @@ class Repair:
         parts = self._account.searching(self._model.view(whole.found.node)).best_within(whole.condition)
         return [part for part in parts if part.score > self._settings.threshold][:_PARTS]
 
-    def _continue_from(self, first: Found, most: int, rival: float) -> float:
+    def _continue_from(self, first: Found, most: int, rival: float, whole: Condition | None) -> float:
         """What it and a few more explanations of the same node are worth, `most` in all; all are taken in.
 
-        Given up as soon as all that is left open could not make it worth more than the `rival`.
+        Given up as soon as all that is left open could not make it worth more than the `rival`. With a `whole`
+        only what covers a part of it is taken.
         """
         total = first.score
         self._model.add(first)
         for _ in range(most - 1):
             if total + self._model.view(first.node).most() <= rival:
                 break
-            found = self._account.search(first.node)
-            if not found or found[0].score < self._settings.threshold:
+            found = self._account.search(first.node) if whole is None else self._within(first.node, whole)
+            best = max(found, key=lambda one: (one.score, one.condition), default=None)
+            if best is None or best.score < self._settings.threshold:
                 break
-            total += found[0].score
-            self._model.add(found[0])
+            total += best.score
+            self._model.add(best)
         return total
+
+    def _within(self, node: Node, whole: Condition) -> list[Found]:
+        rows = self._ground.rows_in(whole)
+        found = self._account.searching(self._model.view(node)).best_within(whole)
+        return [one for one in found if self._share_of(rows, one) < _PART_INSIDE]
+
+    def _share_of(self, rows: Places, found: Found) -> float:
+        shared = np.intersect1d(self._ground.rows_in(found.condition), rows, assume_unique=True)
+        return len(shared) / max(1, len(rows))
 
     def drop_all(self) -> None:
         """Take out, the weakest first, what does not pay beside the others."""

@@ -80,6 +80,23 @@ def test_an_attribute_missing_in_a_fifth_of_the_reports_is_still_the_one_named()
     assert dict(found.conditions) == {"image": "server"}
 
 
+def test_what_only_failures_leave_out_still_narrows_the_cause():
+    """Without a lease a boot knows no server: three failures of four do not say it, all that say it agree."""
+    rng = random.Random(11)
+
+    def fault(row, _):
+        pair = row.attributes["adapter_hardware"] == "14e4:1657" and row.attributes["server"] == "WDS9"
+        return "apipa-only" if pair else ""
+
+    rows = [
+        Row(r.at_s, r.machine, r.signature, r.address, {k: v for k, v in r.attributes.items() if k != "server" or said})
+        for r in boots(12, 4000, fault)
+        for said in [not r.signature or rng.random() < 0.25]
+    ]
+    (found,) = causes(table_of(rows))
+    assert dict(found.conditions) == {"adapter_hardware": "14e4:1657", "server": "WDS9"}
+
+
 def test_a_machine_without_a_lease_stands_where_it_stood_before():
     """Nine of ten failures have no address: what the machine's other boots say fills the gap."""
 

@@ -23,6 +23,24 @@ def test_most_faults_are_named_exactly_and_more_than_by_contrast_sets():
     assert own > exact_f1(covering(contrast), seeds)
 
 
+@pytest.mark.parametrize(
+    ("seed", "boots", "profile"),
+    [
+        pytest.param(68_003, 1_000, "standard", id="three of ten sites without their uplink, most boots fail"),
+        pytest.param(67_032, 1_000, "hard", id="one adapter without driver in three images, one after the other"),
+        pytest.param(62_005, 10_000, "hard", id="two subnets filtered to one server, beside failures without a server"),
+        pytest.param(62_031, 10_000, "hard", id="two sites that fail alike beside a larger one"),
+        pytest.param(62_037, 10_000, "hard", id="failures of a switch with one server, two of three without a server"),
+        pytest.param(72_011, 10_000, "standard", id="thousands of failures of two images, not split by prefix"),
+    ],
+)
+def test_several_faults_of_a_kind_are_neither_joined_nor_cut(seed, boots, profile):
+    run = simulate(seed, boots, PROFILES[profile])
+    tallies = {}
+    score(run, engine(run), tallies)
+    assert tallies["lenient"].f1 == 1.0
+
+
 def test_a_fleet_without_faults_has_no_explanation():
     runs = [simulate(seed, 1_000, PROFILES["standard"], faults=0) for seed in range(71_001, 71_006)]
     assert [answer for run in runs for answer in engine(run)] == []
