@@ -170,12 +170,14 @@ def changes() -> None:
 @click.option("--who", default="", help="Who did it [you].")
 def add(text: str, data: Path, at_s: float | None, **told: str) -> None:
     """Write a change down; it is shown with patterns that begin near it."""
+    from pe_collector import audit  # noqa: PLC0415
     from pe_collector.findings.changes import Change, add_change  # noqa: PLC0415
 
     now_s = time.time()
     change = Change(now_s if at_s is None else at_s, text, told["subnet"], told["server"], told["who"] or _who())
     with writing(data) as connection:
         add_change(connection, change, now_s)
+        audit.record(connection, audit.by_command(now_s, "changes add", change.subnet or change.server, text))
     click.echo(f"noted at {output.when(change.at_s)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -20,11 +21,13 @@ def sites() -> None:
 @DATA
 def import_(file: Path, data: Path) -> None:
     """Take prefixes from FILE, in place of those known: .toml, or columns with a header (prefix, site, VLAN, owner)."""
+    from pe_collector import audit  # noqa: PLC0415
     from pe_collector import sites as known  # noqa: PLC0415 - protobuf comes with the store
 
     read = known.read_sites(file)
     with writing(data) as connection:
         placed = known.store_sites(connection, read)
+        audit.record(connection, audit.by_command(time.time(), "sites import", str(file), f"{len(read)} prefixes"))
     click.echo(f"{len(read)} prefixes of {len({s.site for s in read})} sites; {placed} stored reports have a site now")
 
 

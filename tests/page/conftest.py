@@ -1,11 +1,13 @@
 """One browser and one served, seeded collector for all tests of the page."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,18 +37,28 @@ class Served:
             return json.load(answer)
 
 
+_COLLECTOR = [sys.executable, "-u", "-m", "pe_collector"]
+
+
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a collector that knows a simulated fleet; not served."""
     if None in programs():
         pytest.skip("chromium and chromedriver are not installed")
-    data = tmp_path_factory.mktemp("page") / "data"
-    collector = [sys.executable, "-u", "-m", "pe_collector"]
-    subprocess.run([*collector, "init", "--data", str(data)], check=True, capture_output=True)
+    data = tmp_path_factory.mktemp("seeded") / "data"
+    subprocess.run([*_COLLECTOR, "init", "--data", str(data)], check=True, capture_output=True)
     simulated.fill(data, time.time())
     # Where nobody serves, the command notes what it finds: the page shows the last look.
-    subprocess.run([*collector, "patterns", "--data", str(data)], check=True, capture_output=True)
+    subprocess.run([*_COLLECTOR, "patterns", "--data", str(data)], check=True, capture_output=True)
+    return data
+
+
+@contextmanager
+def serving(seeded: Path, data: Path) -> Iterator[Served]:
+    """A collector of its own that serves a copy of the fleet in `data`."""
+    shutil.copytree(seeded, data, dirs_exist_ok=True)
     told = ["serve", "--data", str(data), "--ingest", "127.0.0.1:0", "--plain", "--ops", "127.0.0.1:0"]
-    with subprocess.Popen([*collector, *told], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*_COLLECTOR, *told], stdout=subprocess.PIPE, text=True) as process:
         where = [process.stdout.readline().split(" on ")[1].split()[0] for _ in range(2)]
         yield Served(data, *where)
         process.terminate()
@@ -54,6 +66,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             process.wait(30)
         finally:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def served(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(seeded, tmp_path_factory.mktemp("page") / "data") as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from pe_collector import audit
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.live import Noted, Step, correlate, storing
 from pe_collector.findings.marks import Setting, set_state
@@ -47,14 +48,17 @@ def explained(folder: Path, pattern_id: str, now_s: float, say: Callable[[str], 
 
 
 def mark(folder: Path, pattern_id: str, setting: Setting, now_s: float) -> str:
-    """Set what operations says of a pattern; returns its whole id.
+    """Set what operations says of a pattern, and write down who did; returns its whole id.
 
     Raises:
         UsageError: there is no such pattern, or no collector.
     """
     patterns_now(folder, Filters(), now_s, lambda _: None)
     with closing(open_writer(folder / FILE_NAME)) as connection:
-        return set_state(connection, pattern_id, setting, now_s)
+        whole = set_state(connection, pattern_id, setting, now_s)
+        said = " ".join(word for word in (setting.value, setting.note) if word)
+        audit.record(connection, audit.by_command(now_s, f"patterns {setting.mark}", whole, said))
+        return whole
 
 
 @contextmanager

@@ -98,7 +98,8 @@ def explain_pattern(connection: sqlite3.Connection, pattern_id: str, now_s: floa
     Raises:
         UsageError: there is no such pattern.
     """
-    return _explained(connection, open_patterns(connection, now_s=now_s), pattern_id)
+    now_s = time.time() if now_s is None else now_s
+    return _explained(connection, open_patterns(connection, now_s=now_s), pattern_id, now_s)
 
 
 def explain_noted(connection: sqlite3.Connection, pattern_id: str, now_s: float) -> Document:
@@ -107,12 +108,14 @@ def explain_noted(connection: sqlite3.Connection, pattern_id: str, now_s: float)
     Raises:
         UsageError: there is no such pattern.
     """
-    return _explained(connection, noted_patterns(connection, now_s), pattern_id)
+    return _explained(connection, noted_patterns(connection, now_s), pattern_id, now_s)
 
 
-def _explained(connection: sqlite3.Connection, documents: Sequence[Document], pattern_id: str) -> Document:
+def _explained(
+    connection: sqlite3.Connection, documents: Sequence[Document], pattern_id: str, now_s: float
+) -> Document:
     found = [row for row in documents if len(pattern_id) >= 4 and row["id"].startswith(pattern_id.lower())]
-    document = found[0] if len(found) == 1 else _stored_document(connection, pattern_id)
+    document = found[0] if len(found) == 1 else _stored_document(connection, pattern_id, now_s)
     return {
         **document,
         "machines_seen": machines_of(connection, document["machines"]),
@@ -121,9 +124,10 @@ def _explained(connection: sqlite3.Connection, documents: Sequence[Document], pa
     }
 
 
-def _stored_document(connection: sqlite3.Connection, name: str) -> Document:
-    live = stored(connection)[find_id(connection, name)]
-    return _with_state(live)
+def _stored_document(connection: sqlite3.Connection, name: str, now_s: float) -> Document:
+    """One that no list has any more: merged into another, or over."""
+    (document,) = shown(connection, [_with_state(stored(connection)[find_id(connection, name)])], now_s)
+    return document
 
 
 def machines_of(connection: sqlite3.Connection, machine_ids: Sequence[str]) -> list[Document]:
