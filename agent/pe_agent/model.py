@@ -226,13 +226,17 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The marks of a machine, as the firmware and adapters tell them; none is unique by itself."""
+    """The marks of a machine, as the firmware and adapters tell them; none is unique by itself.
+
+    `computer_name` is what the running system calls itself: Windows PE makes up another one (MININT-...) each boot.
+    """
 
     smbios_uuid: str = ""
     serial: str = ""
     manufacturer: str = ""
     model: str = ""
     macs: tuple[str, ...] = ()
+    computer_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

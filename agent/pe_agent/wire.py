@@ -74,7 +74,12 @@ def decode_hello(hello: pb.Hello) -> Opening:
         agent_version=hello.agent_version,
         trigger=hello.trigger,
         identity=Identity(
-            identity.smbios_uuid, identity.serial, identity.manufacturer, identity.model, tuple(identity.macs)
+            identity.smbios_uuid,
+            identity.serial,
+            identity.manufacturer,
+            identity.model,
+            tuple(identity.macs),
+            identity.computer_name,
         ),
         boot=Boot(_clock_from_pb(boot.began), boot.boot_id, boot.image_build, boot.image_name, boot.os_version),
         protocol=hello.protocol,
@@ -340,6 +345,7 @@ def _identity_to_pb(identity: Identity) -> pb.Identity:
         manufacturer=identity.manufacturer,
         model=identity.model,
         macs=identity.macs,
+        computer_name=identity.computer_name,
     )
 
 

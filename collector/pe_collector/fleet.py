@@ -148,6 +148,7 @@ def _machine(rng: random.Random, number: int) -> _Machine:
         manufacturer=manufacturer,
         model=model,
         macs=(f"{mac[:-2]}:{mac[-2:]}",),
+        computer_name=f"MININT-{number:07X}",
     )
     return _Machine(marks, site, subnet, str(subnet[rng.randrange(10, subnet.num_addresses - 2)]))
 

@@ -12,6 +12,7 @@ from pe_protos.v1 import report_pb2 as pb
 
 # kind: points when a mark is shared, points when both sides have such marks and share none.
 WEIGHTS = {"uuid": (2, -3), "serial": (2, -2), "mac": (2, -2)}
+NAME = "name"
 MOST_CANDIDATES = 64
 MOST_MARK_LETTERS = 200
 # Values that whole series of machines carry; compared in lower case.
@@ -116,6 +117,17 @@ def _note_machine(connection: sqlite3.Connection, machine_id: str, identity: pb.
     )
     for kind, value in _pairs(marks_of(identity)):
         _note_mark(connection, (kind, value, machine_id), now_s)
+    _note_name(connection, machine_id, identity.computer_name)
+
+
+def _note_name(connection: sqlite3.Connection, machine_id: str, name: str) -> None:
+    """The latest computer name, to be found by. It says nothing of who is who: Windows PE makes one up each boot."""
+    known = name.strip().lower()[:MOST_MARK_LETTERS]
+    if known:
+        connection.execute(
+            "DELETE FROM machine_mark WHERE machine_id=? AND kind=? AND value<>?", (machine_id, NAME, known)
+        )
+        connection.execute("INSERT OR IGNORE INTO machine_mark VALUES (?,?,?)", (NAME, known, machine_id))
 
 
 def remake_machine(connection: sqlite3.Connection, machine_id: str, told: Sequence[tuple[pb.Identity, float]]) -> None:

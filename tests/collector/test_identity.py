@@ -70,6 +70,20 @@ def test_what_whole_series_share_is_no_mark(identity):
     assert marks_of(identity) == {}
 
 
+def test_a_computer_name_finds_a_machine_but_makes_two_no_one(connection):
+    names = ["MININT-AAA", "minint-bbb"]
+    first, second = (
+        resolve_machine(connection, pb.Identity(serial=f"S{n}", computer_name="MININT-AAA"), f"r{n}", 1000.0)
+        for n in range(2)
+    )
+    assert first != second
+    assert clashes_of(connection, first) == []
+    again = resolve_machine(connection, pb.Identity(serial="S0", computer_name=names[1]), "r3", 1001.0)
+    assert again == first
+    rows = connection.execute("SELECT machine_id, value FROM machine_mark WHERE kind='name' ORDER BY value")
+    assert [tuple(row) for row in rows] == [(second, "minint-aaa"), (first, "minint-bbb")]
+
+
 def test_spelling_does_not_make_another_mark():
     spelt = pb.Identity(smbios_uuid=UUID_A.upper(), macs=[MAC_A.upper().replace(":", "-")])
     assert marks_of(spelt) == {"uuid": {UUID_A}, "mac": {MAC_A}}

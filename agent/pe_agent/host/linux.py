@@ -76,6 +76,7 @@ class LinuxHost:
             manufacturer=self._dmi("sys_vendor"),
             model=self._dmi("product_name"),
             macs=tuple(sorted(link.mac for link in netlink.links())),
+            computer_name=platform.node(),
         )
 
     def boot(self) -> Boot:

@@ -81,7 +81,8 @@ class WindowsHost:
         except DecodeError:
             system = smbios.SystemInformation()
         macs = tuple(sorted({a.mac for a in self.adapters() if a.mac}))
-        return Identity(system.uuid, system.serial, system.manufacturer, system.product, macs)
+        name = os.environ.get("COMPUTERNAME", "")
+        return Identity(system.uuid, system.serial, system.manufacturer, system.product, macs, name)
 
     def boot(self) -> Boot:
         """Windows has no boot identifier; the moment of the boot on both clocks stands for it."""

@@ -15,7 +15,7 @@ from pe_collector.store.addresses import address_key
 from pe_collector.store.tables import clash, machine_mark
 from pe_collector.store.views import boots, machines, reports
 
-_KINDS = ("serial", "mac", "uuid")
+_KINDS = ("serial", "mac", "uuid", "name")
 # Sorts behind every letter a mark can have.
 _LAST = "\uffff"
 # So many digits of a report id say which.
@@ -23,7 +23,7 @@ _LEAST_OF_ID = 6
 
 
 def matching(word: str) -> sa.Select[Any]:
-    """Ids of machines that a serial, MAC, UUID, id (or their beginning), an IP address or a code stands for."""
+    """Ids of machines that a serial, MAC, UUID, computer name, id (or their beginning), an IP or a code stands for."""
     low = word.strip().lower()
     marks = {low, low.replace("-", ":")}
     beginnings = [
@@ -176,7 +176,11 @@ MACHINES = Question(
         Column("title", meaning="the verdict in words"),
     ),
     select=_machines,
-    parameters=(Parameter("search", "Serial, MAC, UUID, id (or their beginning), IP address or code.", leading=True),),
+    parameters=(
+        Parameter(
+            "search", "Serial, MAC, UUID, computer name, id (or their beginning), IP address or code.", leading=True
+        ),
+    ),
 )
 MACHINE = Question(
     name="machine",

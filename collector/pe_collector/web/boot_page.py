@@ -43,7 +43,7 @@ def machine_page(request: Request) -> Response:
     with connected(state.folder) as connection:
         found = ask(connection, MACHINES, {"search": name, "limit": 2}, state.now_s()).rows
     if not found:
-        raise UsageError(f"{name!r} is no machine here; search by serial, MAC, UUID, IP address or code")
+        raise UsageError(f"{name!r} is no machine here; search by serial, MAC, UUID, computer name, IP address or code")
     if len(found) > 1:
         from starlette.responses import RedirectResponse  # noqa: PLC0415 - seldom
 

@@ -75,18 +75,20 @@ class Hello(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., agent_version: _Optional[str] = ..., report_id: _Optional[bytes] = ..., token: _Optional[str] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ..., boot: _Optional[_Union[Boot, _Mapping]] = ..., trigger: _Optional[str] = ..., clock: _Optional[_Union[Clock, _Mapping]] = ..., session: _Optional[bytes] = ...) -> None: ...
 
 class Identity(_message.Message):
-    __slots__ = ("smbios_uuid", "serial", "manufacturer", "model", "macs")
+    __slots__ = ("smbios_uuid", "serial", "manufacturer", "model", "macs", "computer_name")
     SMBIOS_UUID_FIELD_NUMBER: _ClassVar[int]
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     MANUFACTURER_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MACS_FIELD_NUMBER: _ClassVar[int]
+    COMPUTER_NAME_FIELD_NUMBER: _ClassVar[int]
     smbios_uuid: str
     serial: str
     manufacturer: str
     model: str
     macs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, smbios_uuid: _Optional[str] = ..., serial: _Optional[str] = ..., manufacturer: _Optional[str] = ..., model: _Optional[str] = ..., macs: _Optional[_Iterable[str]] = ...) -> None: ...
+    computer_name: str
+    def __init__(self, smbios_uuid: _Optional[str] = ..., serial: _Optional[str] = ..., manufacturer: _Optional[str] = ..., model: _Optional[str] = ..., macs: _Optional[_Iterable[str]] = ..., computer_name: _Optional[str] = ...) -> None: ...
 
 class Boot(_message.Message):
     __slots__ = ("boot_id", "image_build", "image_name", "os_version", "began")

@@ -82,6 +82,8 @@ def test_a_machine_is_found_by_each_of_its_names(seeded, known):
         marks.serial.lower(),
         marks.smbios_uuid,
         marks.smbios_uuid.upper()[:13],
+        marks.computer_name,
+        marks.computer_name.lower(),
         mac,
         mac.replace(":", "-").upper(),
         report["machine_id"],
