@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := constraints.txt
 # Real peers for the laboratory and the tests. Without root they are not installed, and what needs them says so.
-PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools dnsmasq tftpd-hpa kea-dhcp4-server chrony faketime chromium chromium-driver
+PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd-base samba wimtools dnsmasq tftpd-hpa kea-dhcp4-server chrony faketime chromium chromium-driver postgresql
 
 .PHONY: demo test soak setup check pictures system-packages clean
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
-import sqlite3
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from pe_collector.connection import Connection
 from pe_collector.roles import Role
 
 _MOST_LETTERS = 500
@@ -28,7 +28,7 @@ class Entry:
     outcome: str = "done"
 
 
-def record(connection: sqlite3.Connection, entry: Entry) -> None:
+def record(connection: Connection, entry: Entry) -> None:
     """Add an entry, inside the caller's transaction. No secret may stand in it."""
     values = [value[:_MOST_LETTERS] if isinstance(value, str) else value for value in astuple(entry)]
     connection.execute("INSERT INTO audit VALUES (?,?,?,?,?,?,?,?,?)", values)
@@ -39,7 +39,7 @@ def by_command(at: float, action: str, target: str = "", detail: str = "") -> En
     return Entry(at, _user(), Role.ADMIN, "cli", "", action, target, detail)
 
 
-def entries(connection: sqlite3.Connection, since_s: float = 0.0, most: int = 1_000) -> list[dict[str, Any]]:
+def entries(connection: Connection, since_s: float = 0.0, most: int = 1_000) -> list[dict[str, Any]]:
     """The latest entries, the newest first."""
     rows = connection.execute("SELECT * FROM audit WHERE at>=? ORDER BY at DESC, rowid DESC LIMIT ?", (since_s, most))
     return [dict(row) for row in rows]

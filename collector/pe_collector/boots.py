@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from pe_collector.connection import Connection, Row
 
 LEAST_CONFIDENCE = 0.5
 # What is looked at in one go; older reports are left out.
@@ -55,7 +56,7 @@ class Boot:
     source: str = ""
 
 
-def boots_since(connection: sqlite3.Connection, since_s: float, until_s: float | None = None) -> list[Boot]:
+def boots_since(connection: Connection, since_s: float, until_s: float | None = None) -> list[Boot]:
     """Boots that sent a report since then, in order of time; of very many the newest MOST_REPORTS reports."""
     since_s = max(since_s, _oldest(connection))
     parts = _Parts(_failures(connection, since_s), _reached(connection, since_s))
@@ -65,7 +66,7 @@ def boots_since(connection: sqlite3.Connection, since_s: float, until_s: float |
         "WHERE received_at>=? AND received_at<=? ORDER BY received_at, report_id",
         (since_s, float("inf") if until_s is None else until_s),
     )
-    of_boot: defaultdict[str, list[sqlite3.Row]] = defaultdict(list)
+    of_boot: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of_boot[row["boot_key"]].append(row)
     boots = [_boot(those, parts) for those in of_boot.values()]
@@ -88,14 +89,14 @@ class _Parts:
     reached: Mapping[str, frozenset[str]]
 
 
-def _oldest(connection: sqlite3.Connection) -> float:
+def _oldest(connection: Connection) -> float:
     row = connection.execute(
         "SELECT received_at FROM report ORDER BY received_at DESC LIMIT 1 OFFSET ?", (MOST_REPORTS - 1,)
     ).fetchone()
     return row["received_at"] if row else 0.0
 
 
-def _boot(rows: Sequence[sqlite3.Row], parts: _Parts) -> Boot:
+def _boot(rows: Sequence[Row], parts: _Parts) -> Boot:
     """The first report gives the time, the last one that knows an address the place; failures add up."""
     first = rows[0]
     best = next((row for row in reversed(rows) if row["address"]), rows[-1])
@@ -127,7 +128,7 @@ def _elsewhere(host: str) -> str:
     return "" if host in ("::1", "localhost") or host.startswith(("127.", "unix:")) else host
 
 
-def _together(rows: Sequence[sqlite3.Row], findings: _Failures) -> dict[str, str]:
+def _together(rows: Sequence[Row], findings: _Failures) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in rows:
         for finding, target in findings.get(row["report_id"], {}).items():
@@ -135,7 +136,7 @@ def _together(rows: Sequence[sqlite3.Row], findings: _Failures) -> dict[str, str
     return found
 
 
-def _failures(connection: sqlite3.Connection, since_s: float) -> tuple[_Failures, _Failures]:
+def _failures(connection: Connection, since_s: float) -> tuple[_Failures, _Failures]:
     rows = connection.execute(
         "SELECT report_id, finding, evidence, finding.confidence FROM finding JOIN report USING (report_id) "
         "WHERE received_at>=? ORDER BY report_id, sequence",
@@ -150,7 +151,7 @@ def _failures(connection: sqlite3.Connection, since_s: float) -> tuple[_Failures
     return dict(sure), dict(doubtful)
 
 
-def _reached(connection: sqlite3.Connection, since_s: float) -> dict[str, frozenset[str]]:
+def _reached(connection: Connection, since_s: float) -> dict[str, frozenset[str]]:
     rows = connection.execute(
         "SELECT DISTINCT report_id, probe FROM observation JOIN report USING (report_id) "
         "WHERE received_at>=? AND observation.outcome NOT IN (?,?)",

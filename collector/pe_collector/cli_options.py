@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ import click
 from pe_collector import output
 
 if TYPE_CHECKING:
-    import sqlite3
+    from pe_collector.connection import Connection
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -42,7 +43,26 @@ class Since(click.ParamType[float]):
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-DATA = click.option(
+def _use_store(context: click.Context, _parameter: click.Parameter, told: str | None) -> None:
+    """For this command and what it starts: the environment says it to both."""
+    if told is None:
+        return
+    from pe_collector.store.where import VARIABLE, parse_store  # noqa: PLC0415 - protobuf comes with the package
+
+    parse_store(told)
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = told
+    context.call_on_close(lambda: os.environ.pop(VARIABLE) if before is None else os.environ.update({VARIABLE: before}))
+
+
+_STORE = click.option(
+    "--store",
+    metavar="URL",
+    expose_value=False,
+    callback=_use_store,
+    help="sqlite:///PATH or postgresql://USER@HOST/DATABASE instead of the folder's own file (PE_COLLECTOR_STORE).",
+)
+_FOLDER = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     default="pe-data",
@@ -50,12 +70,19 @@ DATA = click.option(
     show_default=True,
     help="The collector's folder (PE_COLLECTOR_DATA).",
 )
+
+
+def DATA(command: Callable[..., Any]) -> Callable[..., Any]:  # noqa: N802 - stands where the other options do
+    """Which collector: its folder, and its store where that is elsewhere."""
+    return _FOLDER(_STORE(command))
+
+
 FORMAT = click.option("--format", "form", type=click.Choice(sorted(output.FORMATS)), default="table")
 SINCE = click.option("--since", "since_s", type=Since(), default=0.0, metavar="2h", help="Only what came since.")
 
 
 @contextmanager
-def reading(data: Path) -> Iterator[sqlite3.Connection]:
+def reading(data: Path) -> Iterator[Connection]:
     """A connection that cannot write, closed afterwards."""
     from pe_collector.store import database  # noqa: PLC0415 - protobuf comes with the package
 
@@ -64,7 +91,7 @@ def reading(data: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def writing(data: Path) -> Iterator[sqlite3.Connection]:
+def writing(data: Path) -> Iterator[Connection]:
     """A connection that commits durably, closed afterwards; the collector must exist."""
     from pe_collector.store import database  # noqa: PLC0415
 

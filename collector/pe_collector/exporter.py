@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 
 from pe_agent import wire
 from pe_protos.v1 import report_pb2 as pb
 
+from pe_collector.connection import Connection
 
-def export_reports(connection: sqlite3.Connection, since_s: float) -> Iterator[str]:
+
+def export_reports(connection: Connection, since_s: float) -> Iterator[str]:
     """One line a report received since then, oldest first."""
     rows = connection.execute(
         "SELECT report_id FROM report WHERE received_at>=? ORDER BY received_at, report_id", (since_s,)
@@ -18,7 +19,7 @@ def export_reports(connection: sqlite3.Connection, since_s: float) -> Iterator[s
         yield wire.report_to_json(wire.frames_to_report(frames_of(connection, row["report_id"])))
 
 
-def frames_of(connection: sqlite3.Connection, report_id: str) -> Iterator[pb.Frame]:
+def frames_of(connection: Connection, report_id: str) -> Iterator[pb.Frame]:
     """A report's frames as they came, log data put back in."""
     rows = connection.execute(
         "SELECT frame.octets, log_chunk.data FROM frame LEFT JOIN log_chunk USING (report_id, sequence) "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 
 from pe_agent.model import receipt_code
@@ -11,6 +10,7 @@ from pe_agent.wire import PROTOCOL
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import limits as bounds
+from pe_collector.connection import Connection
 from pe_collector.door import Admitted
 from pe_collector.intake import Intake
 from pe_collector.redaction import ReportRedaction
@@ -100,13 +100,13 @@ class Forwarding:
             filed.append(file_frame(report_id, frame, *redaction.redact(frame, octets)))
         return tuple(filed)
 
-    def _beginning(self, hello: pb.Hello, size: int) -> Callable[[sqlite3.Connection], Opened]:
+    def _beginning(self, hello: pb.Hello, size: int) -> Callable[[Connection], Opened]:
         hello.ClearField("token")
         hello.ClearField("session")
         arrived = Arrived(hello, self._context.peer(), self._token_id, self._intake.now_s())
         most = self._intake.limits.octets
 
-        def begin(connection: sqlite3.Connection) -> Opened:
+        def begin(connection: Connection) -> Opened:
             opened = open_report(connection, arrived)
             if opened.stored_octets + size > most:
                 raise Refused(Reason.TOO_MUCH, f"a report has at most {most} octets")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from pe_protos.v1 import report_pb2 as pb
+
+from pe_collector.connection import Connection
 
 # kind: points when a mark is shared, points when both sides have such marks and share none.
 WEIGHTS = {"uuid": (2, -3), "serial": (2, -2), "mac": (2, -2)}
@@ -89,7 +90,7 @@ def machine_id_of(marks: Marks, otherwise: str) -> str:
     return base64.b32encode(hashlib.sha256(told.encode()).digest())[:10].decode().lower()
 
 
-def resolve_machine(connection: sqlite3.Connection, identity: pb.Identity, report_id: str, now_s: float) -> str:
+def resolve_machine(connection: Connection, identity: pb.Identity, report_id: str, now_s: float) -> str:
     """The known machine these marks fit best, or a new one; its marks and clashes are noted.
 
     A report without a single usable mark is a machine of its own.
@@ -100,7 +101,7 @@ def resolve_machine(connection: sqlite3.Connection, identity: pb.Identity, repor
     return machine_id
 
 
-def _note_machine(connection: sqlite3.Connection, machine_id: str, identity: pb.Identity, now_s: float) -> None:
+def _note_machine(connection: Connection, machine_id: str, identity: pb.Identity, now_s: float) -> None:
     connection.execute(
         "INSERT INTO machine VALUES (?,?,?,?,?,?,?) ON CONFLICT (machine_id) DO UPDATE SET "
         "smbios_uuid=excluded.smbios_uuid, serial=excluded.serial, manufacturer=excluded.manufacturer, "
@@ -120,17 +121,17 @@ def _note_machine(connection: sqlite3.Connection, machine_id: str, identity: pb.
     _note_name(connection, machine_id, identity.computer_name)
 
 
-def _note_name(connection: sqlite3.Connection, machine_id: str, name: str) -> None:
+def _note_name(connection: Connection, machine_id: str, name: str) -> None:
     """The latest computer name, to be found by. It says nothing of who is who: Windows PE makes one up each boot."""
     known = name.strip().lower()[:MOST_MARK_LETTERS]
     if known:
         connection.execute(
             "DELETE FROM machine_mark WHERE machine_id=? AND kind=? AND value<>?", (machine_id, NAME, known)
         )
-        connection.execute("INSERT OR IGNORE INTO machine_mark VALUES (?,?,?)", (NAME, known, machine_id))
+        connection.execute("INSERT INTO machine_mark VALUES (?,?,?) ON CONFLICT DO NOTHING", (NAME, known, machine_id))
 
 
-def remake_machine(connection: sqlite3.Connection, machine_id: str, told: Sequence[tuple[pb.Identity, float]]) -> None:
+def remake_machine(connection: Connection, machine_id: str, told: Sequence[tuple[pb.Identity, float]]) -> None:
     """What is known of a machine by these identities and when they came, oldest first; without any it is forgotten."""
     for table in ("machine", "machine_mark", "clash"):
         # The names are those above.
@@ -143,7 +144,7 @@ def remake_machine(connection: sqlite3.Connection, machine_id: str, told: Sequen
         _note_machine(connection, machine_id, identity, at_s)
 
 
-def _best_known(connection: sqlite3.Connection, marks: Marks) -> str | None:
+def _best_known(connection: Connection, marks: Marks) -> str | None:
     candidates: set[str] = set()
     for pair in _pairs(marks):
         rows = connection.execute(
@@ -156,20 +157,20 @@ def _best_known(connection: sqlite3.Connection, marks: Marks) -> str | None:
     return best if points > 0 else None
 
 
-def _known_marks(connection: sqlite3.Connection, machine_id: str) -> dict[str, frozenset[str]]:
+def _known_marks(connection: Connection, machine_id: str) -> dict[str, frozenset[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for row in connection.execute("SELECT kind, value FROM machine_mark WHERE machine_id=?", (machine_id,)):
         found[row["kind"]].add(row["value"])
     return {kind: frozenset(values) for kind, values in found.items()}
 
 
-def _note_mark(connection: sqlite3.Connection, mark: tuple[str, str, str], now_s: float) -> None:
+def _note_mark(connection: Connection, mark: tuple[str, str, str], now_s: float) -> None:
     kind, value, _ = mark
-    added = connection.execute("INSERT OR IGNORE INTO machine_mark VALUES (?,?,?)", mark).rowcount
+    added = connection.execute("INSERT INTO machine_mark VALUES (?,?,?) ON CONFLICT DO NOTHING", mark).rowcount
     if added:
         connection.execute(
-            "INSERT OR IGNORE INTO clash SELECT kind, value, machine_id, ? FROM machine_mark WHERE kind=? AND value=? "
-            "AND (SELECT count(*) FROM machine_mark WHERE kind=? AND value=?) > 1",
+            "INSERT INTO clash SELECT kind, value, machine_id, ? FROM machine_mark WHERE kind=? AND value=? "
+            "AND (SELECT count(*) FROM machine_mark WHERE kind=? AND value=?) > 1 ON CONFLICT DO NOTHING",
             (now_s, kind, value, kind, value),
         )
 

@@ -17,6 +17,7 @@ from pe_agent.redact import redact_text
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import store
+from pe_collector.connection import Connection
 from pe_collector.limits import Limits, read_hello, read_record
 from pe_collector.redaction import ReportRedaction, read_key
 from pe_collector.refusal import Refused
@@ -71,9 +72,7 @@ def import_files(
         UsageError: there is no collector in the folder, or a file cannot be read.
         StoreError: the database does not take it.
     """
-    path = folder / store.FILE_NAME
-    if not path.exists():
-        raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
+    store.is_there(folder)
     with closing(store.open_writer(store.create(folder))) as connection:
         for source in paths:
             if _is_server_log(source):
@@ -104,9 +103,7 @@ def import_report(folder: Path, report: Report, now_s: float) -> Imported:
         UsageError: there is no collector in the folder.
         StoreError: the database does not take it.
     """
-    path = folder / store.FILE_NAME
-    if not path.exists():
-        raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
+    store.is_there(folder)
     opening = report.opening
     hello = wire.encode_hello(opening, opening.boot.began).hello
     frames = [wire.encode_record(number, record) for number, record in enumerate(report.records, 1)]
@@ -169,7 +166,7 @@ def _read_line(line: bytes, limits: Limits) -> _Carried | str:
     return _Carried(hello, frames, (), numbered=False)
 
 
-def _keep(connection: sqlite3.Connection, where: str, carried: _Carried, taking: _Taking) -> Imported:
+def _keep(connection: Connection, where: str, carried: _Carried, taking: _Taking) -> Imported:
     hello, now_s = carried.hello, taking.now_s
     hello.ClearField("token")
     arrived = store.Arrived(hello, where, "", now_s, carried=True)

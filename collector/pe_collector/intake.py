@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.answers import AnswerDesk, Waiting
 from pe_collector.budget import Budget
+from pe_collector.connection import Connection
 from pe_collector.gate import Gate, GateLimits
 from pe_collector.limits import Limits
 from pe_collector.redaction import ReportRedaction
@@ -31,7 +31,7 @@ class Intake:
     """Belongs to one event loop. `reader` is used from its thread only, for one short query a report."""
 
     writer: Writer
-    reader: sqlite3.Connection
+    reader: Connection
     reserve: Reserve
     redaction_key: bytes = field(default_factory=lambda: os.urandom(32))
     limits: Limits = field(default_factory=Limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from pe_agent.errors import PeError
 
 from pe_collector.store import Writer, open_reader
+from pe_collector.store.database import Task, turn
 
 _GIVE_UP_S = 300.0
 _STEP_S = 0.2
@@ -38,16 +40,20 @@ class Looking:
     def _work(self) -> None:
         while not self._stopping.wait(self._every_s):
             try:
-                if self._is_new():
-                    self._look()
-            except (OSError, PeError, ValueError) as exc:
+                with turn(self._path, Task.LOOKING) as mine:
+                    if mine and self._is_new():
+                        self._look()
+            except (OSError, PeError, ValueError, sqlite3.Error) as exc:
                 _log.warning("no look for patterns this time: %s", exc)
 
     def _is_new(self) -> bool:
         from pe_collector.findings.shown import is_new  # noqa: PLC0415 - numpy need not be loaded before it is needed
 
         with closing(open_reader(self._path)) as connection:
-            return is_new(connection)
+            last = connection.execute("SELECT at_s FROM pattern_look").fetchone()
+            # Of several collectors before one database another may just have looked.
+            just_now = last is not None and abs(time.time() - last["at_s"]) < self._every_s / 2
+            return not just_now and is_new(connection)
 
     def _look(self) -> None:
         from pe_collector.findings.live import noted_from_json, storing  # noqa: PLC0415

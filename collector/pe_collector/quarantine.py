@@ -7,14 +7,15 @@ leave them out; lifting the quarantine brings every row back.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pe_agent.errors import UsageError
 from pe_protos.v1 import report_pb2 as pb
 
+from pe_collector.connection import Connection, Cursor
 from pe_collector.identity import remake_machine
+from pe_collector.store.catalog import columns_of, table_names
 from pe_collector.store.derived import choose_speakers
 from pe_collector.tokens import no_such_token
 
@@ -24,7 +25,7 @@ _NOT_MOVED = frozenset({"hidden_report", "log_line", "log_waiting"})
 _AT_ONCE = 200
 
 
-def hide(connection: sqlite3.Connection, token_id: str, since_s: float, now_s: float) -> int:
+def hide(connection: Connection, token_id: str, since_s: float, now_s: float) -> int:
     """Hide all reports of which the token sent anything since then, and take no more with it; how many there were.
 
     Commits by and by, so that reports can come in meanwhile; what was interrupted goes on when it is called again.
@@ -35,7 +36,9 @@ def hide(connection: sqlite3.Connection, token_id: str, since_s: float, now_s: f
     with _committing(connection):
         if connection.execute("SELECT 1 FROM token WHERE token_id=?", (token_id,)).fetchone() is None:
             raise no_such_token(token_id)
-        connection.execute("INSERT OR IGNORE INTO quarantine VALUES (?,?,?,NULL)", (token_id, now_s, since_s))
+        connection.execute(
+            "INSERT INTO quarantine VALUES (?,?,?,NULL) ON CONFLICT DO NOTHING", (token_id, now_s, since_s)
+        )
     question = "SELECT report_id FROM report WHERE token_id=? AND last_frame_at>=? LIMIT ?"
     hidden = 0
     while report_ids := _column(connection.execute(question, (token_id, since_s, _AT_ONCE))):
@@ -51,7 +54,7 @@ def hide(connection: sqlite3.Connection, token_id: str, since_s: float, now_s: f
     return hidden
 
 
-def lift(connection: sqlite3.Connection, token_id: str, now_s: float) -> int:
+def lift(connection: Connection, token_id: str, now_s: float) -> int:
     """Show again what was hidden of this token, and take reports with it; how many there were.
 
     Raises:
@@ -70,34 +73,35 @@ def lift(connection: sqlite3.Connection, token_id: str, now_s: float) -> int:
                 _move(connection, _shadow(connection, table), table, report_ids)
             _delete(connection, "hidden_report", report_ids)
             waiting = [(report_id, now_s) for report_id in report_ids]
-            connection.executemany("INSERT OR IGNORE INTO log_waiting VALUES (?,?)", waiting)
+            connection.executemany("INSERT INTO log_waiting VALUES (?,?) ON CONFLICT DO NOTHING", waiting)
             _settle(connection, _places(connection, report_ids))
         shown += len(report_ids)
     return shown
 
 
-def _tables(connection: sqlite3.Connection) -> list[str]:
-    names = _column(connection.execute("SELECT name FROM sqlite_master WHERE type='table' ORDER BY name"))
+def _tables(connection: Connection) -> list[str]:
     return [
         name
-        for name in names
-        if not name.startswith(HIDDEN) and name not in _NOT_MOVED and "report_id" in _columns(connection, name)
+        for name in table_names(connection)
+        if not name.startswith(HIDDEN) and name not in _NOT_MOVED and "report_id" in columns_of(connection, name)
     ]
 
 
-def _shadow(connection: sqlite3.Connection, table: str) -> str:
+def _shadow(connection: Connection, table: str) -> str:
     """The table that holds the hidden rows; a later version may have given the real one more columns."""
     shadow = HIDDEN + table
     # Names of tables and columns are those of our own schema, here and below.
-    connection.execute(f'CREATE TABLE IF NOT EXISTS "{shadow}" AS SELECT * FROM "{table}" WHERE 0')  # noqa: S608
-    for column in set(_columns(connection, table)) - set(_columns(connection, shadow)):
-        connection.execute(f'ALTER TABLE "{shadow}" ADD COLUMN "{column}"')
+    connection.execute(f'CREATE TABLE IF NOT EXISTS "{shadow}" AS SELECT * FROM "{table}" WHERE 1=0')  # noqa: S608
+    for column, kind in columns_of(connection, table).items():
+        if column not in columns_of(connection, shadow):
+            connection.execute(f'ALTER TABLE "{shadow}" ADD COLUMN "{column}" {kind}')
     connection.execute(f'CREATE INDEX IF NOT EXISTS "{shadow}_by_report" ON "{shadow}" (report_id)')
     return shadow
 
 
-def _move(connection: sqlite3.Connection, source: str, target: str, report_ids: Sequence[str]) -> None:
-    shared = [name for name in _columns(connection, source) if name in _columns(connection, target)]
+def _move(connection: Connection, source: str, target: str, report_ids: Sequence[str]) -> None:
+    known = columns_of(connection, target)
+    shared = [name for name in columns_of(connection, source) if name in known]
     names = ", ".join(f'"{name}"' for name in shared)
     connection.execute(
         f'INSERT INTO "{target}" ({names}) SELECT {names} FROM "{source}" '  # noqa: S608
@@ -107,12 +111,12 @@ def _move(connection: sqlite3.Connection, source: str, target: str, report_ids: 
     _delete(connection, source, report_ids)
 
 
-def _delete(connection: sqlite3.Connection, table: str, report_ids: Sequence[str]) -> None:
+def _delete(connection: Connection, table: str, report_ids: Sequence[str]) -> None:
     wanted = (json.dumps(report_ids),)
     connection.execute(f'DELETE FROM "{table}" WHERE report_id IN (SELECT value FROM json_each(?))', wanted)  # noqa: S608
 
 
-def _places(connection: sqlite3.Connection, report_ids: Sequence[str]) -> tuple[set[str], set[str]]:
+def _places(connection: Connection, report_ids: Sequence[str]) -> tuple[set[str], set[str]]:
     """Machines and boots of these reports."""
     rows = connection.execute(
         "SELECT machine_id, boot_key FROM json_each(?) CROSS JOIN report ON report_id=value", (json.dumps(report_ids),)
@@ -120,7 +124,7 @@ def _places(connection: sqlite3.Connection, report_ids: Sequence[str]) -> tuple[
     return {row[0] for row in rows}, {row[1] for row in rows}
 
 
-def _settle(connection: sqlite3.Connection, places: tuple[set[str], set[str]]) -> None:
+def _settle(connection: Connection, places: tuple[set[str], set[str]]) -> None:
     """What is known of machines and boots by the reports that are there now; patterns are looked for anew."""
     machine_ids, boot_keys = places
     for machine_id in sorted(machine_ids):
@@ -136,7 +140,7 @@ def _settle(connection: sqlite3.Connection, places: tuple[set[str], set[str]]) -
 
 
 @contextmanager
-def _committing(connection: sqlite3.Connection) -> Iterator[None]:
+def _committing(connection: Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -146,9 +150,5 @@ def _committing(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _column(rows: sqlite3.Cursor) -> list[str]:
+def _column(rows: Cursor) -> list[str]:
     return [row[0] for row in rows]
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    return [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]

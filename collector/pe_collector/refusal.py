@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 
 from pe_agent.errors import PeError
+
+from pe_collector.connection import Connection
 
 HOUR_S = 3600
 
@@ -69,16 +70,17 @@ class Refusals:
         self._noted.subtract(fresh)
 
 
-def note_refusals(connection: sqlite3.Connection, fresh: Mapping[Reason, int], now_s: float) -> None:
+def note_refusals(connection: Connection, fresh: Mapping[Reason, int], now_s: float) -> None:
     """Add to the counts of this hour, inside the caller's transaction."""
     hour_at = int(now_s // HOUR_S * HOUR_S)
     connection.executemany(
-        "INSERT INTO refusal VALUES (?,?,?) ON CONFLICT DO UPDATE SET times=times+excluded.times",
+        "INSERT INTO refusal VALUES (?,?,?) ON CONFLICT (hour_at, reason) DO UPDATE SET "
+        "times=refusal.times+excluded.times",
         [(hour_at, reason, times) for reason, times in fresh.items()],
     )
 
 
-def refusal_counts(connection: sqlite3.Connection, since_s: float = 0.0) -> dict[str, int]:
+def refusal_counts(connection: Connection, since_s: float = 0.0) -> dict[str, int]:
     """How often each reason was given in the hours since then, by what is stored: a minute behind at most.
 
     Every reason is there, also those never given; so are words of another version.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from pe_agent import wire
 from pe_agent.errors import UsageError
 
+from pe_collector.connection import Connection, Row
 from pe_collector.server_side import events_of, sentences
 
 
@@ -28,7 +28,7 @@ class Log:
     problems: tuple[str, ...] = ()
 
 
-def find_reports(connection: sqlite3.Connection, name: str) -> list[str]:
+def find_reports(connection: Connection, name: str) -> list[str]:
     """Report ids that `name` stands for, newest first: a report id or its beginning, a code, or a machine id.
 
     Raises:
@@ -46,7 +46,7 @@ def find_reports(connection: sqlite3.Connection, name: str) -> list[str]:
     return found
 
 
-def report_document(connection: sqlite3.Connection, report_id: str) -> dict[str, Any]:
+def report_document(connection: Connection, report_id: str) -> dict[str, Any]:
     """Everything about a report but the octets of its logs, ready for JSON."""
     report = dict(connection.execute("SELECT * FROM report WHERE report_id=?", (report_id,)).fetchone())
     report["attributes"] = json.loads(report["attributes"])
@@ -70,7 +70,7 @@ def report_document(connection: sqlite3.Connection, report_id: str) -> dict[str,
     return report
 
 
-def clashes_of(connection: sqlite3.Connection, machine_id: str) -> list[dict[str, Any]]:
+def clashes_of(connection: Connection, machine_id: str) -> list[dict[str, Any]]:
     """Marks of this machine that others carry too, and who they are."""
     rows = connection.execute(
         "SELECT mine.kind, mine.value, other.machine_id FROM clash mine JOIN clash other USING (kind, value) "
@@ -80,16 +80,16 @@ def clashes_of(connection: sqlite3.Connection, machine_id: str) -> list[dict[str
     return [{"kind": kind, "value": value, "shared_with": other} for kind, value, other in rows]
 
 
-def logs_of(connection: sqlite3.Connection, report_id: str) -> list[Log]:
+def logs_of(connection: Connection, report_id: str) -> list[Log]:
     """The report's logs by path."""
     rows = connection.execute("SELECT * FROM log_chunk WHERE report_id=? ORDER BY sequence", (report_id,))
-    of_path: defaultdict[str, list[sqlite3.Row]] = defaultdict(list)
+    of_path: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of_path[row["path"]].append(row)
     return [_join(path, chunks) for path, chunks in of_path.items()]
 
 
-def log_of(connection: sqlite3.Connection, report_id: str, path: str) -> Log:
+def log_of(connection: Connection, report_id: str, path: str) -> Log:
     """One log of a report, by its whole path or its file name.
 
     Raises:
@@ -103,7 +103,7 @@ def log_of(connection: sqlite3.Connection, report_id: str, path: str) -> Log:
     raise UsageError(f"report {report_id} has no log {path!r}; it has: {known}")
 
 
-def _join(path: str, chunks: Sequence[sqlite3.Row]) -> Log:
+def _join(path: str, chunks: Sequence[Row]) -> Log:
     """Chunks in the order they were sent, which is how the hash counts them; gaps stay gaps."""
     octets, problems = bytearray(), []
     for chunk in chunks:
@@ -116,7 +116,7 @@ def _join(path: str, chunks: Sequence[sqlite3.Row]) -> Log:
     return Log(path, bytes(octets), chunks[-1]["file_bytes"], intact, tuple(problems))
 
 
-def _expand(chunk: sqlite3.Row) -> bytes:
+def _expand(chunk: Row) -> bytes:
     data, expected = chunk["data"], chunk["expanded_bytes"]
     if chunk["codec"] == "left-out":
         raise ValueError(f"{expected} octets were left out: the collector's disk was short, or they were pruned")
@@ -133,12 +133,12 @@ def _expand(chunk: sqlite3.Row) -> bytes:
 
 
 def _children(
-    connection: sqlite3.Connection, table: str, report_id: str, documents: tuple[str, ...] = ()
+    connection: Connection, table: str, report_id: str, documents: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
     # The table's name is one of ours.
     rows = connection.execute(f"SELECT * FROM {table} WHERE report_id=? ORDER BY sequence", (report_id,))  # noqa: S608
     found = []
     for row in rows:
-        child = {name: row[name] for name in row.keys() if name != "report_id"}  # noqa: SIM118 - sqlite3.Row
+        child = {name: row[name] for name in row.keys() if name != "report_id"}  # noqa: SIM118 - Row
         found.append({name: json.loads(v) if name in documents else v for name, v in child.items()})
     return found

@@ -59,8 +59,7 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
     """
     listen = settings.ingest_listen()
     credentials = None if listen.plain else _credentials(trust.read_server_trust(*_certificate(folder, settings)))
-    if not (folder / store.FILE_NAME).exists():
-        raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
+    store.is_there(folder)
     path = store.create(folder)
     told = channels(folder, settings)
     tally = Tally()

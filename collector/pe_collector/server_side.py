@@ -8,6 +8,7 @@ from dataclasses import astuple
 from itertools import groupby
 from typing import Any
 
+from pe_collector.connection import Connection, Row
 from pe_collector.server_logs import ServerEvent
 from pe_collector.store import StoreError
 
@@ -18,7 +19,7 @@ RPC_WITHIN_S = 1800.0
 # Clocks of servers differ by this much and more where nobody looks after them; also how long a boot takes to its image.
 BEFORE_S = 900.0
 BOOTED, IMAGE_DONE, TRANSFER_FAILED, CLIENT_STARTED, IMAGE_CHOSEN = "4096", "4100", "4101", "4102", "4104"
-_INSERT = "INSERT OR IGNORE INTO server_event VALUES (?,?,?,?,?,?,?,?,?,?)"
+_INSERT = "INSERT INTO server_event VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
 # A boot image is a WIM; every other file of the way there is a step before.
 _IS_STEP = "(event IN ('4096','4101','4102') OR (event='4100' AND lower(text) LIKE '%.wim%'))"
 _WORDS = {
@@ -30,7 +31,7 @@ _WORDS = {
 _IMAGES_UNREADABLE = "%[WdsImgSrv] Error in enumerating images%"
 
 
-def store_events(connection: sqlite3.Connection, events: Iterable[ServerEvent]) -> int:
+def store_events(connection: Connection, events: Iterable[ServerEvent]) -> int:
     """Store what is not stored yet, in one transaction; how many rows were new.
 
     Raises:
@@ -38,9 +39,7 @@ def store_events(connection: sqlite3.Connection, events: Iterable[ServerEvent]) 
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        before = connection.total_changes
-        connection.executemany(_INSERT, (astuple(event) for event in events))
-        added = connection.total_changes - before
+        added = connection.executemany(_INSERT, (astuple(event) for event in events)).rowcount
         connection.execute("COMMIT")
     except sqlite3.Error as exc:
         connection.execute("ROLLBACK")
@@ -48,7 +47,7 @@ def store_events(connection: sqlite3.Connection, events: Iterable[ServerEvent]) 
     return added
 
 
-def silent_machines(connection: sqlite3.Connection, since_s: float) -> list[dict[str, Any]]:
+def silent_machines(connection: Connection, since_s: float) -> list[dict[str, Any]]:
     """Machines the WDS server saw booting that sent no report, the latest first: how far each one came."""
     steps = connection.execute(
         f"SELECT * FROM server_event WHERE at_s>=? AND {_IS_STEP} ORDER BY ip, at_s",  # noqa: S608 - our own words
@@ -60,7 +59,7 @@ def silent_machines(connection: sqlite3.Connection, since_s: float) -> list[dict
     return sorted(silent, key=lambda row: row["last_seen"], reverse=True)
 
 
-def events_of(connection: sqlite3.Connection, report_id: str) -> list[dict[str, Any]]:
+def events_of(connection: Connection, report_id: str) -> list[dict[str, Any]]:
     """What the servers logged about a report's machine, by MAC or address, around its boot, in order of time."""
     rows = connection.execute(
         "SELECT e.source, e.at_s, e.mac, e.ip, e.event, e.level, e.component, e.text, e.file, e.line "
@@ -88,7 +87,7 @@ def sentences(events: Sequence[dict[str, Any]]) -> list[str]:
     return said
 
 
-def _with_macs(steps: Sequence[sqlite3.Row]) -> list[dict[str, Any]]:
+def _with_macs(steps: Sequence[Row]) -> list[dict[str, Any]]:
     """TFTP events know an address only: the hardware address of the same address at that time is theirs too."""
     named = []
     for _, rows in groupby((dict(step) for step in steps), key=lambda step: step["ip"]):
@@ -132,7 +131,7 @@ def _silence(mac: str, ip: str, events: Sequence[dict[str, Any]]) -> dict[str, A
     }
 
 
-def _reported(connection: sqlite3.Connection, row: dict[str, Any]) -> bool:
+def _reported(connection: Connection, row: dict[str, Any]) -> bool:
     """Whether any report fits: of that MAC, or of that address where no MAC is known; and of that time."""
     found = connection.execute(
         "SELECT 1 FROM report r WHERE r.received_at BETWEEN :from_s AND :to_s AND ((:mac<>'' AND EXISTS (SELECT 1 FROM "

@@ -17,6 +17,7 @@ from pe_collector.limits import Limits
 from pe_collector.listen import Listen
 from pe_collector.ops.state import Access, Network
 from pe_collector.roles import Role
+from pe_collector.store.where import parse_store
 
 FILE_NAME = "collector.toml"
 PREFIX = "PE_COLLECTOR_"
@@ -29,6 +30,7 @@ class Settings:
     """Everything `serve` can be told; _s seconds, _octets octets, _per_s a second. An empty address: no listener.
 
     Attributes:
+        store: where the rows are, sqlite:///PATH or postgresql://USER@HOST/DATABASE; empty: a file in the data folder.
         ingest: HOST:PORT for reports by gRPC; `upload`: by HTTPS; `ops`: for people.
         plain: no TLS for reports; loopback only.
         certificate, key: PEM files instead of those of `init`, for reports; `ops_certificate`, `ops_key`: for people.
@@ -52,6 +54,7 @@ class Settings:
         alert_smtp: HOST:PORT of the mail server, with STARTTLS unless `alert_smtp_starttls` is false.
     """
 
+    store: str = ""
     ingest: str = "0.0.0.0:7443"
     upload: str = ""
     ops: str = "127.0.0.1:7480"
@@ -167,6 +170,8 @@ class Settings:
         for pair in (("certificate", "key"), ("ops_certificate", "ops_key")):
             if bool(getattr(self, pair[0])) != bool(getattr(self, pair[1])):
                 raise UsageError(f"{pair[0]} and {pair[1]} go together")
+        if self.store:
+            parse_store(self.store)
         self.ingest_listen()
         self.upload_listen()
         self.access()

@@ -13,6 +13,7 @@ from typing import Any
 
 from pe_agent.errors import UsageError
 
+from pe_collector.connection import Connection
 from pe_collector.store.addresses import KeyRange, address_key, key_range
 from pe_collector.store.common_facts import SITE_OF_KEY
 from pe_collector.store.database import StoreError
@@ -55,7 +56,7 @@ def read_sites(path: Path) -> list[SitePrefix]:
     return _checked(path, rows)
 
 
-def store_sites(connection: sqlite3.Connection, sites: Iterable[SitePrefix]) -> int:
+def store_sites(connection: Connection, sites: Iterable[SitePrefix]) -> int:
     """Make these the only prefixes, and give every stored report its site anew; how many reports have one now.
 
     Raises:
@@ -79,13 +80,13 @@ def store_sites(connection: sqlite3.Connection, sites: Iterable[SitePrefix]) -> 
     return int(placed)
 
 
-def list_sites(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+def list_sites(connection: Connection) -> list[dict[str, Any]]:
     """All prefixes in the order of their addresses, the shorter before those that lie in it."""
     rows = connection.execute("SELECT prefix, site, vlan, owner FROM site_prefix ORDER BY first_key, length")
     return [dict(row) for row in rows]
 
 
-def site_of(connection: sqlite3.Connection, address: str | None) -> str | None:
+def site_of(connection: Connection, address: str | None) -> str | None:
     """The site of one address; None where no prefix holds it."""
     row = connection.execute(f"SELECT {SITE_OF_KEY}", {"address_key": address_key(address)}).fetchone()
     return row[0] if row else None

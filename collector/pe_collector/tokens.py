@@ -6,11 +6,11 @@ import base64
 import hashlib
 import hmac
 import os
-import sqlite3
 from dataclasses import dataclass
 
 from pe_agent.errors import UsageError
 
+from pe_collector.connection import Connection
 from pe_collector.refusal import Reason, Refused
 from pe_collector.roles import Role
 
@@ -33,7 +33,7 @@ class Token:
 
 
 def new_token(
-    connection: sqlite3.Connection, name: str, now_s: float, days: float = DEFAULT_DAYS, role: Role = Role.INGEST
+    connection: Connection, name: str, now_s: float, days: float = DEFAULT_DAYS, role: Role = Role.INGEST
 ) -> str:
     """Make a token and return it whole: the only time its secret can be seen."""
     token_id = base64.b32encode(os.urandom(5)).decode().lower()
@@ -45,7 +45,7 @@ def new_token(
     return f"{token_id}.{secret}"
 
 
-def check_token(connection: sqlite3.Connection, token: str, now_s: float) -> str:
+def check_token(connection: Connection, token: str, now_s: float) -> str:
     """The id of a token that may send now.
 
     Raises:
@@ -57,7 +57,7 @@ def check_token(connection: sqlite3.Connection, token: str, now_s: float) -> str
     return found.id
 
 
-def find_token(connection: sqlite3.Connection, token: str, now_s: float) -> Token:
+def find_token(connection: Connection, token: str, now_s: float) -> Token:
     """A token that is good now, whatever it is for.
 
     Raises:
@@ -74,7 +74,7 @@ def find_token(connection: sqlite3.Connection, token: str, now_s: float) -> Toke
     return good_token(connection, token_id, now_s)
 
 
-def good_token(connection: sqlite3.Connection, token_id: str, now_s: float) -> Token:
+def good_token(connection: Connection, token_id: str, now_s: float) -> Token:
     """A token by its id, whose secret was seen before.
 
     Raises:
@@ -93,7 +93,7 @@ def good_token(connection: sqlite3.Connection, token_id: str, now_s: float) -> T
     return Token(token_id, row["name"], Role(row["role"]), row["last_used"])
 
 
-def revoke_token(connection: sqlite3.Connection, token_id: str, now_s: float) -> None:
+def revoke_token(connection: Connection, token_id: str, now_s: float) -> None:
     """Refuse this token from now on.
 
     Raises:
@@ -106,7 +106,7 @@ def revoke_token(connection: sqlite3.Connection, token_id: str, now_s: float) ->
         raise no_such_token(token_id)
 
 
-def rotate_token(connection: sqlite3.Connection, token_id: str, now_s: float, overlap_days: float) -> str:
+def rotate_token(connection: Connection, token_id: str, now_s: float, overlap_days: float) -> str:
     """A new token with the name, role and life of an old one, which ends `overlap_days` from now or earlier.
 
     Raises:
@@ -118,11 +118,11 @@ def rotate_token(connection: sqlite3.Connection, token_id: str, now_s: float, ov
     days = (row["expires"] - row["created"]) / _DAY_S
     made = new_token(connection, row["name"], now_s, days, Role(row["role"]))
     until = now_s + overlap_days * _DAY_S
-    connection.execute("UPDATE token SET expires=min(expires, ?) WHERE token_id=?", (until, token_id))
+    connection.execute("UPDATE token SET expires=? WHERE token_id=? AND expires>?", (until, token_id, until))
     return made
 
 
-def list_tokens(connection: sqlite3.Connection) -> list[dict[str, object]]:
+def list_tokens(connection: Connection) -> list[dict[str, object]]:
     """All tokens, oldest first, without their secrets; `quarantined` is since when their reports are hidden."""
     rows = connection.execute(
         "SELECT token_id, role, name, created, expires, revoked, (SELECT min(since) FROM quarantine q "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pe_collector.connection import Connection, Row
 from pe_collector.findings.marks import marked, marks_of
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 3600.0
@@ -30,19 +30,21 @@ class Due:
         return self.key[3]
 
 
-def enqueue(connection: sqlite3.Connection, channels: Sequence[str], now_s: float) -> None:
+def enqueue(connection: Connection, channels: Sequence[str], now_s: float) -> None:
     """A row for each event and channel since the channel was first configured. What is there stays as it is."""
-    connection.executemany("INSERT OR IGNORE INTO alert_channel VALUES (?,?)", [(name, now_s) for name in channels])
+    connection.executemany(
+        "INSERT INTO alert_channel VALUES (?,?) ON CONFLICT DO NOTHING", [(name, now_s) for name in channels]
+    )
     for name in channels:
         connection.execute(
-            "INSERT OR IGNORE INTO alert (pattern_id, at_s, state, channel, next_at) "
-            "SELECT pattern_id, at_s, state, channel, ? FROM pattern_event JOIN alert_channel "
-            "WHERE channel=? AND at_s>=since AND state IN (SELECT value FROM json_each(?))",
+            "INSERT INTO alert (pattern_id, at_s, state, channel, next_at) "
+            "SELECT pattern_id, at_s, state, channel, ? FROM pattern_event CROSS JOIN alert_channel "
+            "WHERE channel=? AND at_s>=since AND state IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING",
             (now_s, name, json.dumps(_TOLD)),
         )
 
 
-def due(connection: sqlite3.Connection, channels: Sequence[str], now_s: float) -> list[Due]:
+def due(connection: Connection, channels: Sequence[str], now_s: float) -> list[Due]:
     """Alerts whose time has come, the oldest event first."""
     rows = connection.execute(
         "SELECT alert.*, pattern_event.sentence, pattern.document FROM alert "
@@ -55,7 +57,7 @@ def due(connection: sqlite3.Connection, channels: Sequence[str], now_s: float) -
     return [_due(row, marked(json.loads(row["document"]), marks.get(row["pattern_id"], ()), now_s)) for row in rows]
 
 
-def _due(row: sqlite3.Row, document: dict[str, object]) -> Due:
+def _due(row: Row, document: dict[str, object]) -> Due:
     machines = document["machines"]
     alert = {
         "id": f"{row['pattern_id']}-{row['at_s']:.3f}-{row['state']}",
@@ -73,16 +75,16 @@ def _due(row: sqlite3.Row, document: dict[str, object]) -> Due:
     return Due(key, row["attempts"], bool(document["muted"]), alert)
 
 
-def settle(connection: sqlite3.Connection, key: tuple[str, float, str, str], outcome: str, now_s: float) -> None:
+def settle(connection: Connection, key: tuple[str, float, str, str], outcome: str, now_s: float) -> None:
     """It is over: told, or muted."""
     connection.execute(
-        "UPDATE alert SET settled_at=?, outcome=?, attempts=attempts+(?='told'), error='' "
+        "UPDATE alert SET settled_at=?, outcome=?, attempts=attempts+CASE WHEN ?='told' THEN 1 ELSE 0 END, error='' "
         "WHERE pattern_id=? AND at_s=? AND state=? AND channel=?",
         (now_s, outcome, outcome, *key),
     )
 
 
-def postpone(connection: sqlite3.Connection, one: Due, error: str, now_s: float) -> None:
+def postpone(connection: Connection, one: Due, error: str, now_s: float) -> None:
     """It was not taken: later again, each time after a longer wait; after three days never."""
     given_up = now_s - one.key[1] > GIVE_UP_S
     connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from pe_collector.alerts import queue
 from pe_collector.alerts.channels import Channel
 from pe_collector.alerts.webhook import NotTold
 from pe_collector.store import Writer, open_reader
+from pe_collector.store.database import Task, turn
 
 EVERY_S = 5.0
 _log = logging.getLogger(__name__)
@@ -43,8 +45,10 @@ class Telling:
     def _work(self) -> None:
         while not self._stopping.wait(self._every_s):
             try:
-                self.tell_due(time.time)
-            except PeError as exc:
+                with turn(self._path, Task.TELLING) as mine:
+                    if mine:
+                        self.tell_due(time.time)
+            except (PeError, sqlite3.Error) as exc:
                 _log.warning("no alerts this time: %s", exc)
 
     def tell_due(self, now_s: Callable[[], float]) -> None:

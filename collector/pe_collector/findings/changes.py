@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from math import expm1
@@ -10,6 +9,7 @@ from typing import Any
 
 from pe_agent.errors import UsageError
 
+from pe_collector.connection import Connection
 from pe_collector.findings.pattern import Pattern
 from pe_collector.prefixes import holds_address, parse_prefix
 
@@ -31,7 +31,7 @@ class Change:
     who: str = ""
 
 
-def add_change(connection: sqlite3.Connection, change: Change, now_s: float) -> None:
+def add_change(connection: Connection, change: Change, now_s: float) -> None:
     """Write it down; the same entry twice is one. Inside the caller's transaction, where there is one.
 
     Raises:
@@ -42,10 +42,14 @@ def add_change(connection: sqlite3.Connection, change: Change, now_s: float) -> 
     if change.subnet and parse_prefix(change.subnet) is None:
         raise UsageError(f"{change.subnet!r} is no subnet; for example 10.10.1.0/24")
     at_s, text, *rest = astuple(change)
-    connection.execute("INSERT OR REPLACE INTO change VALUES (?,?,?,?,?,?)", (at_s, text[:_MOST_TEXT], *rest, now_s))
+    connection.execute(
+        "INSERT INTO change VALUES (?,?,?,?,?,?) ON CONFLICT (at_s, text, subnet, server) DO UPDATE SET "
+        "who=excluded.who, noted_at=excluded.noted_at",
+        (at_s, text[:_MOST_TEXT], *rest, now_s),
+    )
 
 
-def list_changes(connection: sqlite3.Connection, since_s: float = 0.0) -> list[dict[str, Any]]:
+def list_changes(connection: Connection, since_s: float = 0.0) -> list[dict[str, Any]]:
     """The ledger, the latest first; times are Unix seconds."""
     rows = connection.execute(
         "SELECT at_s, text, subnet, server, who FROM change WHERE at_s>=? ORDER BY at_s DESC, text", (since_s,)
@@ -53,7 +57,7 @@ def list_changes(connection: sqlite3.Connection, since_s: float = 0.0) -> list[d
     return [dict(row) for row in rows]
 
 
-def read_changes(connection: sqlite3.Connection) -> list[Change]:
+def read_changes(connection: Connection) -> list[Change]:
     """The ledger in order of time."""
     return [Change(**row) for row in reversed(list_changes(connection))]
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pe_collector import audit
+from pe_collector.connection import Connection
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.live import Noted, Step, correlate, storing
 from pe_collector.findings.marks import Setting, set_state
 from pe_collector.findings.shown import documents_of, explain_pattern, is_new, open_patterns, shown
 from pe_collector.store import FILE_NAME, create, open_reader, open_writer
+from pe_collector.store.catalog import table_names
 
 # Who serves looks at least this often while reports come.
 SERVED_WITHIN_S = 300.0
@@ -62,17 +64,17 @@ def mark(folder: Path, pattern_id: str, setting: Setting, now_s: float) -> str:
 
 
 @contextmanager
-def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+def _reading(folder: Path) -> Iterator[Connection]:
     """A connection that cannot write to a database of the newest schema."""
     with closing(open_reader(folder / FILE_NAME)) as connection:
-        known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name='pattern_look'").fetchone()
-    if known is None:
+        known = "pattern_look" in table_names(connection)
+    if not known:
         create(folder)
     with closing(open_reader(folder / FILE_NAME)) as connection:
         yield connection
 
 
-def _is_served(connection: sqlite3.Connection, now_s: float) -> bool:
+def _is_served(connection: Connection, now_s: float) -> bool:
     row = connection.execute("SELECT at_s, served FROM pattern_look").fetchone()
     return row is not None and bool(row["served"]) and now_s - row["at_s"] <= SERVED_WITHIN_S
 
@@ -86,7 +88,7 @@ def _note(folder: Path, noted: Noted, say: Callable[[str], None]) -> None:
         say(f"not noted: {exc}; ids and states will not last")
 
 
-def _in_one(connection: sqlite3.Connection, step: Step) -> None:
+def _in_one(connection: Connection, step: Step) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         step(connection)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pe_collector.connection import Connection, Row
 from pe_collector.engine.live import Live, State, follow
 from pe_collector.findings.changes import read_changes
 from pe_collector.findings.documents import document_of
@@ -29,7 +29,7 @@ _BEARS_ON = (
     "SELECT count(*) || '/' || count(lifted) FROM quarantine",
     "SELECT count(*) FROM site_prefix",
 )
-Step = Callable[[sqlite3.Connection], None]
+Step = Callable[[Connection], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Noted:
     live: Mapping[str, Live[Known]]
 
 
-def correlate(connection: sqlite3.Connection, now_s: float) -> Noted:
+def correlate(connection: Connection, now_s: float) -> Noted:
     """Look at all that is stored and say how each pattern stands beside the last look."""
     there = what_is_there(connection)
     return note(connection, look(connection, Filters()), now_s, there)
 
 
-def note(connection: sqlite3.Connection, seen: Look, now_s: float, there: str) -> Noted:
+def note(connection: Connection, seen: Look, now_s: float, there: str) -> Noted:
     """The patterns of a look beside those of the last one."""
     before = stored(connection)
     changes = read_changes(connection)
@@ -76,7 +76,7 @@ def storing(noted: Noted, *, served: bool = False) -> Step:
     `served`: it comes from a collector that looks again by itself.
     """
 
-    def step(connection: sqlite3.Connection) -> None:
+    def step(connection: Connection) -> None:
         last = connection.execute("SELECT at_s FROM pattern_look").fetchone()
         if last is not None and last["at_s"] > noted.at_s:
             return
@@ -85,7 +85,8 @@ def storing(noted: Noted, *, served: bool = False) -> Step:
         for name, live in {**gone, **noted.live}.items():
             _store(connection, live, before.get(name), noted.at_s)
         connection.execute(
-            "INSERT OR REPLACE INTO pattern_look VALUES ('latest',?,?,?,?)",
+            "INSERT INTO pattern_look VALUES ('latest',?,?,?,?) ON CONFLICT (look) DO UPDATE SET "
+            "at_s=excluded.at_s, seen=excluded.seen, boots=excluded.boots, served=excluded.served",
             (noted.at_s, noted.seen, noted.boots, served),
         )
 
@@ -114,13 +115,13 @@ def noted_from_json(text: str) -> Noted:
     return Noted(made["at_s"], made["seen"], made["boots"], {one.cause.id: one for one in live})
 
 
-def stored(connection: sqlite3.Connection) -> dict[str, Live[Known]]:
+def stored(connection: Connection) -> dict[str, Live[Known]]:
     """The patterns of the last look, ended ones too."""
     rows = connection.execute("SELECT * FROM pattern ORDER BY pattern_id")
     return {row["pattern_id"]: _live(row) for row in rows}
 
 
-def what_is_there(connection: sqlite3.Connection) -> str:
+def what_is_there(connection: Connection) -> str:
     """Another text whenever something came or went that a look would see."""
     return " ".join(str(connection.execute(question).fetchone()[0]) for question in _BEARS_ON)
 
@@ -129,7 +130,7 @@ def _known(document: Mapping[str, Any], ended_s: float | None) -> Known:
     return Known(document["id"], document, ended_s, tuple(document["machines"]))
 
 
-def _live(row: sqlite3.Row) -> Live[Known]:
+def _live(row: Row) -> Live[Known]:
     document = json.loads(row["document"])
     return Live(_known(document, document.get("ended_s")), State(row["state"]), row["announced_machines"])
 
@@ -184,7 +185,7 @@ def _is_nested(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     return places[0].holds(places[1]) or places[1].holds(places[0])
 
 
-def _store(connection: sqlite3.Connection, live: Live[Known], last: Live[Known] | None, now_s: float) -> None:
+def _store(connection: Connection, live: Live[Known], last: Live[Known] | None, now_s: float) -> None:
     known = live.cause
     changed = last is None or live.state is not last.state
     row = (known.id, known.document["kind"], live.state, known.document["title"])
@@ -193,11 +194,11 @@ def _store(connection: sqlite3.Connection, live: Live[Known], last: Live[Known] 
         "INSERT INTO pattern VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (pattern_id) DO UPDATE SET state=excluded.state, "
         "title=excluded.title, announced_machines=excluded.announced_machines, document=excluded.document, "
         "opened_at=CASE WHEN excluded.state='opened' AND pattern.state='ended' THEN excluded.opened_at "
-        "ELSE pattern.opened_at END, changed_at=CASE WHEN ? THEN excluded.changed_at ELSE pattern.changed_at END",
+        "ELSE pattern.opened_at END, changed_at=CASE WHEN ?=1 THEN excluded.changed_at ELSE pattern.changed_at END",
         (*row, now_s, now_s, live.machines, text, changed),
     )
     if changed and live.state is not State.LASTING:
         connection.execute(
-            "INSERT OR IGNORE INTO pattern_event VALUES (?,?,?,?)",
+            "INSERT INTO pattern_event VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
             (known.id, now_s, live.state, known.document["sentence"]),
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pe_collector.boots import Boot, boots_since
+from pe_collector.connection import Connection
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.pairs import fault_or_well, pairs
 from pe_collector.findings.pattern import Pattern
@@ -32,7 +32,7 @@ class Look:
     patterns: tuple[Pattern, ...]
 
 
-def look(connection: sqlite3.Connection, filters: Filters) -> Look:
+def look(connection: Connection, filters: Filters) -> Look:
     """Look at what is stored."""
     boots = with_server_events(connection, boots_since(connection, filters.since_s, filters.until_s))
     silent = silent_boots(connection, filters.since_s, filters.until_s)

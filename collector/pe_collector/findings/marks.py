@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pe_agent.errors import UsageError
+
+from pe_collector.connection import Connection
 
 _FEWEST_DIGITS = 4
 
@@ -35,7 +36,7 @@ class Setting:
     until_s: float | None = None
 
 
-def set_state(connection: sqlite3.Connection, pattern_id: str, setting: Setting, now_s: float) -> str:
+def set_state(connection: Connection, pattern_id: str, setting: Setting, now_s: float) -> str:
     """Set a mark, in place of an earlier one of that kind; the whole id of the pattern. A label without text goes.
 
     Raises:
@@ -51,13 +52,14 @@ def set_state(connection: sqlite3.Connection, pattern_id: str, setting: Setting,
         connection.execute("DELETE FROM pattern_mark WHERE pattern_id=? AND mark=?", (whole, setting.mark))
         return whole
     connection.execute(
-        "INSERT OR REPLACE INTO pattern_mark VALUES (?,?,?,?,?,?,?)",
+        "INSERT INTO pattern_mark VALUES (?,?,?,?,?,?,?) ON CONFLICT (pattern_id, mark) DO UPDATE SET "
+        "at_s=excluded.at_s, until_s=excluded.until_s, value=excluded.value, note=excluded.note, who=excluded.who",
         (whole, setting.mark, now_s, setting.until_s, value, setting.note, setting.who),
     )
     return whole
 
 
-def find_id(connection: sqlite3.Connection, name: str) -> str:
+def find_id(connection: Connection, name: str) -> str:
     """The id that `name` is, or begins.
 
     Raises:
@@ -75,7 +77,7 @@ def find_id(connection: sqlite3.Connection, name: str) -> str:
     return str(rows[0]["pattern_id"])
 
 
-def marks_of(connection: sqlite3.Connection) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+def marks_of(connection: Connection) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     """All marks by pattern."""
     found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in connection.execute("SELECT * FROM pattern_mark ORDER BY pattern_id, mark"):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pe_collector.boots import Boot
+from pe_collector.connection import Connection, Row
 
 ATTRIBUTE = "server_event"
 NONE = "none"
@@ -24,12 +24,12 @@ class _Logged:
     """Errors of all servers in order of time, and the stretch of time that their logs cover."""
 
     times: tuple[float, ...]
-    rows: tuple[sqlite3.Row, ...]
+    rows: tuple[Row, ...]
     first_s: float
     last_s: float
 
 
-def with_server_events(connection: sqlite3.Connection, boots: Sequence[Boot]) -> list[Boot]:
+def with_server_events(connection: Connection, boots: Sequence[Boot]) -> list[Boot]:
     """The boots, each with the error that a server logged about it or about nobody within 60 s of its report.
 
     Where the logs cover the time and hold none the value is `none`; elsewhere it is not known.
@@ -40,7 +40,7 @@ def with_server_events(connection: sqlite3.Connection, boots: Sequence[Boot]) ->
     return [_with(boot, logged) for boot in boots]
 
 
-def _read(connection: sqlite3.Connection, boots: Sequence[Boot]) -> _Logged | None:
+def _read(connection: Connection, boots: Sequence[Boot]) -> _Logged | None:
     if not boots:
         return None
     span = (boots[0].at_s - WITHIN_S, boots[-1].at_s + WITHIN_S)
@@ -65,6 +65,6 @@ def _with(boot: Boot, logged: _Logged) -> Boot:
     return replace(boot, attributes={**boot.attributes, ATTRIBUTE: _name(first) if first is not None else NONE})
 
 
-def _name(row: sqlite3.Row) -> str:
+def _name(row: Row) -> str:
     text = " ".join(_VARYING.sub("*", row["text"]).split())[:_MOST_TEXT]
     return f"{row['component']} {text}".strip() if row["component"] not in text else text

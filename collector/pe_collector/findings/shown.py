@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pe_collector.connection import Connection
 from pe_collector.engine.live import Live
 from pe_collector.findings.changes import read_changes
 from pe_collector.findings.documents import document_of
@@ -23,9 +23,7 @@ _MOST_REPORTS = 4
 Document = dict[str, Any]
 
 
-def open_patterns(
-    connection: sqlite3.Connection, filters: Filters | None = None, now_s: float | None = None
-) -> list[Document]:
+def open_patterns(connection: Connection, filters: Filters | None = None, now_s: float | None = None) -> list[Document]:
     """The patterns, the clearest first; those merged into another stand in its `merged`, not in the list.
 
     What is stored is given where nothing came since the last look, else the boots are looked at anew.
@@ -34,7 +32,7 @@ def open_patterns(
     return shown(connection, _documents(connection, filters, now_s), now_s)
 
 
-def shown(connection: sqlite3.Connection, documents: Iterable[Document], now_s: float) -> list[Document]:
+def shown(connection: Connection, documents: Iterable[Document], now_s: float) -> list[Document]:
     """Documents with what operations set on them."""
     marks = marks_of(connection)
     whole = [marked(document, marks.get(document["id"], ()), now_s) for document in documents]
@@ -51,7 +49,7 @@ def documents_of(noted: Noted) -> list[Document]:
     return [_with_state(live) for live in noted.live.values()]
 
 
-def _documents(connection: sqlite3.Connection, filters: Filters, now_s: float) -> list[Document]:
+def _documents(connection: Connection, filters: Filters, now_s: float) -> list[Document]:
     if filters.limited:
         return _filtered(connection, filters)
     if not is_new(connection):
@@ -59,17 +57,17 @@ def _documents(connection: sqlite3.Connection, filters: Filters, now_s: float) -
     return documents_of(correlate(connection, now_s))
 
 
-def noted_patterns(connection: sqlite3.Connection, now_s: float) -> list[Document]:
+def noted_patterns(connection: Connection, now_s: float) -> list[Document]:
     """The patterns as the last look left them, whatever came since: nothing is looked for."""
     return shown(connection, _noted(connection), now_s)
 
 
-def _noted(connection: sqlite3.Connection) -> list[Document]:
+def _noted(connection: Connection) -> list[Document]:
     live = stored(connection).values()
     return sorted(map(_with_state, filter(_is_listed, live)), key=lambda row: (-row["score"], row["id"]))
 
 
-def is_new(connection: sqlite3.Connection) -> bool:
+def is_new(connection: Connection) -> bool:
     """Whether anything came, or went, since the last look."""
     last = connection.execute("SELECT seen FROM pattern_look").fetchone()
     return last is None or bool(last["seen"] != what_is_there(connection))
@@ -80,7 +78,7 @@ def _is_listed(live: Live[Known]) -> bool:
     return live.state != "ended" or live.cause.ended_s is not None
 
 
-def _filtered(connection: sqlite3.Connection, filters: Filters) -> list[Document]:
+def _filtered(connection: Connection, filters: Filters) -> list[Document]:
     """Patterns of a part of the time or of the fleet, with the state that is stored of each."""
     seen, changes, known = look(connection, filters), read_changes(connection), stored(connection)
     states = {name: str(live.state) for name, live in known.items()}
@@ -92,7 +90,7 @@ def _with_state(live: Live[Known]) -> Document:
     return {**live.cause.document, "state": str(live.state)}
 
 
-def explain_pattern(connection: sqlite3.Connection, pattern_id: str, now_s: float | None = None) -> Document:
+def explain_pattern(connection: Connection, pattern_id: str, now_s: float | None = None) -> Document:
     """All there is to say of a pattern: its document, machines, lines of evidence and history.
 
     Raises:
@@ -102,7 +100,7 @@ def explain_pattern(connection: sqlite3.Connection, pattern_id: str, now_s: floa
     return _explained(connection, open_patterns(connection, now_s=now_s), pattern_id, now_s)
 
 
-def explain_noted(connection: sqlite3.Connection, pattern_id: str, now_s: float) -> Document:
+def explain_noted(connection: Connection, pattern_id: str, now_s: float) -> Document:
     """The same of a pattern as the last look left it.
 
     Raises:
@@ -111,9 +109,7 @@ def explain_noted(connection: sqlite3.Connection, pattern_id: str, now_s: float)
     return _explained(connection, noted_patterns(connection, now_s), pattern_id, now_s)
 
 
-def _explained(
-    connection: sqlite3.Connection, documents: Sequence[Document], pattern_id: str, now_s: float
-) -> Document:
+def _explained(connection: Connection, documents: Sequence[Document], pattern_id: str, now_s: float) -> Document:
     found = [row for row in documents if len(pattern_id) >= 4 and row["id"].startswith(pattern_id.lower())]
     document = found[0] if len(found) == 1 else _stored_document(connection, pattern_id, now_s)
     return {
@@ -124,13 +120,13 @@ def _explained(
     }
 
 
-def _stored_document(connection: sqlite3.Connection, name: str, now_s: float) -> Document:
+def _stored_document(connection: Connection, name: str, now_s: float) -> Document:
     """One that no list has any more: merged into another, or over."""
     (document,) = shown(connection, [_with_state(stored(connection)[find_id(connection, name)])], now_s)
     return document
 
 
-def machines_of(connection: sqlite3.Connection, machine_ids: Sequence[str]) -> list[Document]:
+def machines_of(connection: Connection, machine_ids: Sequence[str]) -> list[Document]:
     """Who they are."""
     rows = connection.execute(
         "SELECT machine_id, manufacturer, model, serial FROM json_each(?) CROSS JOIN machine ON machine_id=value "
@@ -140,7 +136,7 @@ def machines_of(connection: sqlite3.Connection, machine_ids: Sequence[str]) -> l
     return [dict(row) for row in rows]
 
 
-def lines_of(connection: sqlite3.Connection, document: Mapping[str, Any]) -> list[Document]:
+def lines_of(connection: Connection, document: Mapping[str, Any]) -> list[Document]:
     """What the first and the latest reports have as evidence: lines of logs and answers of probes."""
     reports = dict.fromkeys(row["report_id"] for row in document["evidence"] if "failed" in row["text"])
     rows = connection.execute(
@@ -158,7 +154,7 @@ def lines_of(connection: sqlite3.Connection, document: Mapping[str, Any]) -> lis
     return lines[:_MOST_EVIDENCE]
 
 
-def history_of(connection: sqlite3.Connection, pattern_id: str) -> list[Document]:
+def history_of(connection: Connection, pattern_id: str) -> list[Document]:
     """What was said of it, and when."""
     rows = connection.execute(
         "SELECT at_s, state, sentence FROM pattern_event WHERE pattern_id=? ORDER BY at_s", (pattern_id,)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pe_collector import server_side
 from pe_collector.boots import Boot
+from pe_collector.connection import Connection
 
 # How far a machine came -> what it is called here; the furthest first.
 _SIGNATURES = {
@@ -18,7 +18,7 @@ _SIGNATURES = {
 }
 
 
-def silent_boots(connection: sqlite3.Connection, since_s: float, until_s: float | None) -> list[Boot]:
+def silent_boots(connection: Connection, since_s: float, until_s: float | None) -> list[Boot]:
     """Boots that a WDS server saw and that sent no report, with their one finding."""
     rows = server_side.silent_machines(connection, since_s)
     known = _machines(connection, sorted({row["mac"] for row in rows if row["mac"]}))
@@ -44,7 +44,7 @@ def _boot(row: Mapping[str, Any], known: Mapping[str, str]) -> Boot:
     )
 
 
-def _machines(connection: sqlite3.Connection, macs: Sequence[str]) -> dict[str, str]:
+def _machines(connection: Connection, macs: Sequence[str]) -> dict[str, str]:
     """Hardware address -> machine, where one machine alone has it."""
     found: dict[str, str] = {}
     for mac in macs:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-import sqlite3
 import statistics
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,10 +14,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from pe_collector import __version__
+from pe_collector.connection import Connection
 from pe_collector.engine.live import State
 from pe_collector.metrics.names import METRICS, PREFIX, SEVERITIES
 from pe_collector.refusal import Reason
-from pe_collector.store import FILE_NAME
+from pe_collector.store.database import size_octets
 from pe_collector.upkeep.backup import last_backup_s
 
 _SAID = {metric.name: metric.said for metric in METRICS}
@@ -39,7 +40,7 @@ class Parts:
 class Now(Collector):
     """Gauges for one scrape, over a connection that cannot write."""
 
-    def __init__(self, parts: Parts, connection: sqlite3.Connection) -> None:
+    def __init__(self, parts: Parts, connection: Connection) -> None:
         self._parts = parts
         self._connection = connection
 
@@ -55,7 +56,7 @@ class Now(Collector):
         numbers = {
             "sessions_active": parts.sessions(),
             "write_queue_length": parts.queue(),
-            "db_size_bytes": _size(parts.folder / FILE_NAME),
+            "db_size_bytes": size_octets(parts.folder),
             "storage_free_bytes": shutil.disk_usage(parts.folder).free,
             "clock_skew_seconds": _skew_s(connection, parts.now_s()),
             "last_backup_timestamp_seconds": last_backup_s(connection) or 0.0,
@@ -72,11 +73,11 @@ def _gauge(name: str, values: Iterable[tuple[tuple[str, ...], float]], labels: t
     return family
 
 
-def _patterns(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+def _patterns(connection: Connection) -> dict[tuple[str, str], int]:
     """Every state and severity, so that none vanishes when it is empty."""
     counts: Counts[tuple[str, str]] = Counts()
-    for row in connection.execute("SELECT state, json_array_length(document, '$.machines') AS machines FROM pattern"):
-        counts[row["state"], severity(row["machines"] or 0)] += 1
+    for row in connection.execute("SELECT state, document FROM pattern"):
+        counts[row["state"], severity(len(json.loads(row["document"])["machines"]))] += 1
     return {(state, word): counts[state, word] for state in map(str, State) for word in SEVERITIES}
 
 
@@ -85,12 +86,7 @@ def severity(machines: int) -> str:
     return next(word for word, least in SEVERITIES.items() if machines >= least)
 
 
-def _size(database: Path) -> int:
-    files = (database, database.with_name(f"{database.name}-wal"))
-    return sum(path.stat().st_size for path in files if path.exists())
-
-
-def _skew_s(connection: sqlite3.Connection, now_s: float) -> float | None:
+def _skew_s(connection: Connection, now_s: float) -> float | None:
     rows = connection.execute(
         "SELECT clock_skew_s FROM report WHERE received_at>=? AND clock_skew_s IS NOT NULL "
         "ORDER BY received_at DESC LIMIT ?",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 from pe_agent.model import Outcome, Reason, Status
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from pe_collector.connection import Connection, Row
 from pe_collector.metrics.names import INGEST_BUCKETS_S, METRICS, MOST_SITES, OTHER, PREFIX, PROBES, WAIT_BUCKETS_S
 from pe_collector.store import Filed
 
@@ -53,7 +53,7 @@ class Tally:
             self._reports.labels("live", Status.UNKNOWN).inc()
             self._whole.popleft()
 
-    def settle(self, connection: sqlite3.Connection) -> None:
+    def settle(self, connection: Connection) -> None:
         """Count what waits for what the store says of it."""
         with self._settling:
             while (failed := _next(self._failed)) is not None:
@@ -62,13 +62,13 @@ class Tally:
                 if (row := _report(connection, report_id)) is not None:
                     self._count_report(row)
 
-    def _count_report(self, row: sqlite3.Row) -> None:
+    def _count_report(self, row: Row) -> None:
         result = "carried" if row["carried"] else "live"
         self._reports.labels(result, _among(_VERDICTS, row["outcome"])).inc()
         if row["link_to_address_s"] is not None:
             self._wait_s.labels(self._site(row["site"])).observe(row["link_to_address_s"])
 
-    def _count_failure(self, failed: tuple[str, str, str], row: sqlite3.Row | None) -> None:
+    def _count_failure(self, failed: tuple[str, str, str], row: Row | None) -> None:
         _, probe, reason = failed
         site = self._site(row["site"] if row else None)
         self._failures.labels(_among(PROBES, probe), _among(_REASONS, reason), site).inc()
@@ -102,8 +102,8 @@ def _among(words: frozenset[str], word: str) -> str:
     return word if word in words else OTHER
 
 
-def _report(connection: sqlite3.Connection, report_id: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = connection.execute(
+def _report(connection: Connection, report_id: str) -> Row | None:
+    row: Row | None = connection.execute(
         "SELECT site, outcome, carried, link_to_address_s FROM report WHERE report_id=?", (report_id,)
     ).fetchone()
     return row

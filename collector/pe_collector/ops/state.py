@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -11,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pe_collector.connection import Connection
 from pe_collector.ops.sign_ins import SignIns
 from pe_collector.refusal import Reason
 from pe_collector.roles import Role
 from pe_collector.store.database import FILE_NAME, open_reader
 
-Step = Callable[[sqlite3.Connection], Any]
+Step = Callable[[Connection], Any]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -64,7 +64,7 @@ class OpsState:
     metrics: Callable[[], bytes] = bytes
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """A connection that cannot write, for one request and one thread."""
         with closing(open_reader(self.folder / FILE_NAME)) as connection:
             yield connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,37 @@ from sqlalchemy.pool import NullPool
 
 from pe_collector.questions.contract import Answer, Asked, Parameter, Question, Row
 from pe_collector.questions.filters import WORDS, parse_filters
-from pe_collector.store.database import FILE_NAME, open_reader
+from pe_collector.store import sqlite
+from pe_collector.store.postgres import engine as postgres
+from pe_collector.store.where import FILE_NAME, POSTGRESQL, SQLITE, place_of
 
 MOST_ROWS = 1000
 MOST_ROWS_EVER = 100_000
 LIMIT = Parameter("limit", f"At most so many rows [{MOST_ROWS}].", kind=int, default=MOST_ROWS)
+
+
+def _of_sqlite(name: str) -> sa.Engine:
+    def reader() -> sqlite3.Connection:
+        connection = sqlite.open_reader(name)
+        connection.row_factory = None
+        return connection
+
+    return sa.create_engine("sqlite://", creator=reader, poolclass=NullPool)
+
+
+def _of_postgres(name: str) -> sa.Engine:
+    def reader() -> Any:
+        from pe_collector.store.postgres.session import prepared  # noqa: PLC0415 - psycopg is an extra
+
+        bare = prepared(postgres.session(name))
+        bare.autocommit = False
+        return bare
+
+    return sa.create_engine("postgresql+psycopg://", creator=reader, poolclass=NullPool)
+
+
+# One row for each of ENGINES.
+ASKING: Mapping[str, Callable[[str], sa.Engine]] = {SQLITE: _of_sqlite, POSTGRESQL: _of_postgres}
 
 
 @contextmanager
@@ -30,14 +56,8 @@ def connected(folder: Path) -> Iterator[sa.Connection]:
     Raises:
         UsageError: there is no collector in that folder.
     """
-
-    def reader() -> sqlite3.Connection:
-        connection = open_reader(folder / FILE_NAME)
-        connection.row_factory = None
-        return connection
-
-    engine = sa.create_engine("sqlite://", creator=reader, poolclass=NullPool)
-    with engine.connect() as connection:
+    place = place_of(folder / FILE_NAME)
+    with ASKING[place.engine](place.name).connect() as connection:
         yield connection
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from pe_collector.connection import Connection
 from pe_collector.questions.filters import Filters
 
 Row = Mapping[str, Any]
@@ -59,14 +60,19 @@ class Asked:
     now_s: float
 
     @contextmanager
-    def sqlite(self) -> Iterator[sqlite3.Connection]:
-        """The bare SQLite connection, its rows by name."""
-        bare = cast("sqlite3.Connection", self.connection.connection.driver_connection)
-        before, bare.row_factory = bare.row_factory, sqlite3.Row
+    def bare(self) -> Iterator[Connection]:
+        """The connection below, for statements in words, its rows by name."""
+        below = self.connection.connection.driver_connection
+        if not isinstance(below, sqlite3.Connection):
+            from pe_collector.store.postgres.session import PostgresConnection  # noqa: PLC0415 - psycopg is an extra
+
+            yield PostgresConnection(lambda: cast("Any", below))
+            return
+        before, below.row_factory = below.row_factory, sqlite3.Row
         try:
-            yield bare
+            yield below
         finally:
-            bare.row_factory = before
+            below.row_factory = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ class Question:
     finish: Callable[[Row], Row] | None = None
     parameters: tuple[Parameter, ...] = field(default=())
     since: str = ""
-    prepare: Callable[[sqlite3.Connection, float], Callable[[sqlite3.Connection], Any]] | None = None
+    prepare: Callable[[Connection, float], Callable[[Connection], Any]] | None = None
     of_its_own: bool = False
 
 

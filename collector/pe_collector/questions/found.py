@@ -21,7 +21,7 @@ def _patterns(asked: Asked) -> Iterable[Row]:
     filters = asked.filters
     if filters.outcome and _OUTCOME not in filters.outcome:
         return []
-    with asked.sqlite() as connection:
+    with asked.bare() as connection:
         found: list[Row] = list(findings.open_patterns(connection, parse_filters(filters.given), asked.now_s))
     if not filters.model:
         return found
@@ -31,13 +31,13 @@ def _patterns(asked: Asked) -> Iterable[Row]:
 
 
 def _why(asked: Asked) -> Iterable[Row]:
-    with asked.sqlite() as connection:
+    with asked.bare() as connection:
         return [findings.explain_pattern(connection, asked.words["pattern"], asked.now_s)]
 
 
 def _changes(asked: Asked) -> Iterable[Row]:
     filters = asked.filters
-    with asked.sqlite() as connection:
+    with asked.bare() as connection:
         entries = findings.list_changes(connection, filters.since_s or 0.0)
     for entry in entries:
         address = entry["subnet"].partition("/")[0]

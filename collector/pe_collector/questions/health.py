@@ -10,6 +10,7 @@ from pe_collector.engine.statistics import interval
 from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
 from pe_collector.questions.filters import conditions
 from pe_collector.questions.rates import DAY
+from pe_collector.store.functions import whole_part
 from pe_collector.store.tables import observation, refusal
 from pe_collector.store.views import reports
 
@@ -17,7 +18,7 @@ _HOUR_S = 3600
 
 
 def _delivery(asked: Asked) -> sa.Select[Any]:
-    hour = (sa.cast(reports.c.received_at / _HOUR_S, sa.Integer) * _HOUR_S).label("hour_at")
+    hour = (whole_part(reports.c.received_at / _HOUR_S) * _HOUR_S).label("hour_at")
     one_hour = (
         sa.select(
             hour,
@@ -68,7 +69,7 @@ def _probes(asked: Asked) -> sa.Select[Any]:
         .join_from(reports, observation, observation.c.report_id == reports.c.report_id)
         .where(observation.c.outcome.in_(("ok", "warning", "failed")), *conditions(reports, asked.filters))
         .group_by(observation.c.probe, reports.c.prefix, reports.c.site)
-        .order_by(sa.desc("failed"), sa.desc("asked"), observation.c.probe, reports.c.prefix)
+        .order_by(sa.desc("failed"), sa.desc("asked"), observation.c.probe, reports.c.prefix.nulls_first())
     )
 
 

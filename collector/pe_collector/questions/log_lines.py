@@ -6,7 +6,6 @@ Logs are made searchable off the way in: some time after the commit, and at the 
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,9 +14,11 @@ import sqlalchemy as sa
 from pe_agent.errors import UsageError
 from pe_agent.readers.formats import read_any
 
+from pe_collector.connection import Connection
 from pe_collector.questions.contract import Asked, Column, Parameter, Question, Unit
 from pe_collector.questions.filters import conditions
 from pe_collector.reports import logs_of
+from pe_collector.store.postgres.dialect import search_vector, split_words
 from pe_collector.store.tables import log_line
 from pe_collector.store.views import reports
 
@@ -31,7 +32,7 @@ _WORD = re.compile(r'"([^"]+)"|(\S+)')
 _Line = tuple[str, str, int, str, str]
 
 
-def catch_up(reader: sqlite3.Connection, now_s: float, spend_s: float = SPENT_S) -> Callable[[sqlite3.Connection], int]:
+def catch_up(reader: Connection, now_s: float, spend_s: float = SPENT_S) -> Callable[[Connection], int]:
     """Read logs that wait for it, for `spend_s` seconds; what comes back stores what was read.
 
     The reading needs no lock; only the storing is for the one who writes, inside a transaction. It says how many
@@ -52,7 +53,7 @@ def catch_up(reader: sqlite3.Connection, now_s: float, spend_s: float = SPENT_S)
     return lambda writer: _store(writer, done, lines)
 
 
-def _lines_of(reader: sqlite3.Connection, report_id: str) -> Iterator[_Line]:
+def _lines_of(reader: Connection, report_id: str) -> Iterator[_Line]:
     for log in logs_of(reader, report_id):
         kept = 0
         for record in read_any((log.octets,)):
@@ -65,11 +66,12 @@ def _lines_of(reader: sqlite3.Connection, report_id: str) -> Iterator[_Line]:
                 break
 
 
-def _store(writer: sqlite3.Connection, done: list[str], lines: list[_Line]) -> int:
+def _store(writer: Connection, done: list[str], lines: list[_Line]) -> int:
     (last,) = writer.execute("SELECT coalesce(max(search_key), 0) FROM log_line").fetchone()
     writer.executemany("DELETE FROM log_line WHERE report_id=?", [(report_id,) for report_id in done])
     writer.executemany(
-        "INSERT OR IGNORE INTO log_line (report_id, path, line, level, text, search_key) VALUES (?,?,?,?,?,?)",
+        "INSERT INTO log_line (report_id, path, line, level, text, search_key) VALUES (?,?,?,?,?,?) "
+        "ON CONFLICT DO NOTHING",
         [(*line, last + number) for number, line in enumerate(lines, start=1)],
     )
     writer.executemany("DELETE FROM log_waiting WHERE report_id=?", [(report_id,) for report_id in done])
@@ -94,13 +96,27 @@ def full_text(words: str) -> str:
     return " ".join(terms)
 
 
+def words_of_text(words: str) -> str:
+    """The same search in PostgreSQL's language.
+
+    Raises:
+        UsageError: there is no word in it.
+    """
+    phrases = []
+    for quoted in re.findall(r'"([^"]*)"(\*?)', full_text(words)):
+        parts = split_words(quoted[0])
+        phrases.append(" <-> ".join(f"'{part}'" for part in parts) + (":*" if quoted[1] else ""))
+    return " & ".join(f"({phrase})" for phrase in phrases if phrase)
+
+
 def _matching(asked: Asked, words: str) -> sa.ColumnElement[bool]:
     """The one expression that each engine says in its own way."""
     if asked.connection.dialect.name == "sqlite":
         search = sa.table("log_search", sa.column("rowid"), sa.column("log_search"))
         found = sa.select(search.c.rowid).where(search.c.log_search.op("MATCH")(full_text(words)))
         return log_line.c.search_key.in_(found)
-    return log_line.c.text.match(words)
+    vector: sa.ColumnElement[Any] = sa.literal_column(search_vector("log_line.text"))
+    return vector.op("@@")(sa.func.to_tsquery("simple", words_of_text(words)))
 
 
 def _logs(asked: Asked) -> sa.Select[Any]:

@@ -13,6 +13,7 @@ from pe_agent.errors import PeError
 
 from pe_collector.questions.log_lines import catch_up
 from pe_collector.store import Writer, open_reader
+from pe_collector.store.database import Task, turn
 
 # So that reading never takes more than a fiftieth of a processor from those who deliver.
 EVERY_S, SPENT_S = 10.0, 0.2
@@ -35,11 +36,16 @@ class LogReading:
         self._stopping.set()
         self._thread.join()
 
+    def _read(self) -> None:
+        with closing(open_reader(self._path)) as reader:
+            step = catch_up(reader, time.time(), SPENT_S)
+        self._writer.run(step).result()
+
     def _work(self) -> None:
         while not self._stopping.wait(self._every_s):
             try:
-                with closing(open_reader(self._path)) as reader:
-                    step = catch_up(reader, time.time(), SPENT_S)
-                self._writer.run(step).result()
+                with turn(self._path, Task.LOG_READING) as mine:
+                    if mine:
+                        self._read()
             except (OSError, PeError, sqlite3.Error) as exc:
                 _log.warning("no logs were made searchable this time: %s", exc)

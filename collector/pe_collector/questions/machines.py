@@ -77,7 +77,7 @@ def _timeline(asked: Asked) -> list[Row]:
     chosen = _chosen_report(asked)
     if chosen is None:
         return []
-    with asked.sqlite() as connection:
+    with asked.bare() as connection:
         document = report_document(connection, chosen)
     rows = [*_events(document), *_observations(document), *_server_events(document), *_verdict(document)]
     return sorted(rows, key=lambda row: (row["at_s"] is None, row["at_s"] or 0.0))

@@ -54,7 +54,7 @@ def by(names: Sequence[str]) -> Any:
             )
             .where(group[0].is_not(None), group[0] != "", *conditions(boots, asked.filters))
             .group_by(*group)
-            .order_by(sa.desc("failed"), sa.desc("boots"), *group)
+            .order_by(sa.desc("failed"), sa.desc("boots"), *(column.nulls_first() for column in group))
         )
 
     return select

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 
+from pe_collector.connection import Connection
 from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
 from pe_collector.questions.filters import keeps
 from pe_collector.server_side import silent_machines
@@ -15,7 +15,7 @@ OUTCOME = "silent"
 
 def _silence(asked: Asked) -> Iterator[Row]:
     until_s = asked.filters.until_s
-    with asked.sqlite() as connection:
+    with asked.bare() as connection:
         for silent in silent_machines(connection, asked.filters.since_s or 0.0):
             row = {
                 **silent,
@@ -27,7 +27,7 @@ def _silence(asked: Asked) -> Iterator[Row]:
                 yield row
 
 
-def _known(connection: sqlite3.Connection, silent: Row) -> Row:
+def _known(connection: Connection, silent: Row) -> Row:
     """What other boots of the same adapter tell about the machine."""
     found = connection.execute(
         "SELECT machine_id, model FROM machine_mark JOIN machines USING (machine_id) WHERE kind='mac' AND value=?",

@@ -19,7 +19,7 @@ def _slow(asked: Asked) -> list[Row]:
     chosen = (
         sa.select(boots.c.prefix, boots.c.site, boots.c.link_to_address_s)
         .where(boots.c.link_to_address_s.is_not(None), boots.c.prefix.is_not(None), *conditions(boots, asked.filters))
-        .order_by(boots.c.prefix, boots.c.site, boots.c.link_to_address_s)
+        .order_by(boots.c.prefix, boots.c.site.nulls_first(), boots.c.link_to_address_s)
     )
     rows = []
     for (prefix, site), group in itertools.groupby(asked.connection.execute(chosen), key=lambda row: (row[0], row[1])):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ from pe_agent import wire
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import sites, store
+from pe_collector.connection import Connection
 from pe_collector.findings import add_change
 from pe_collector.findings.changes import Change
 from pe_collector.fleet import FAULT_PREFIX, simulate_fleet
@@ -66,7 +66,7 @@ def fill(folder: Path, now_s: float, boots: int = BOOTS) -> int:
     return len(reports)
 
 
-def _store_reports(connection: sqlite3.Connection, reports: Iterable[pb.Report]) -> None:
+def _store_reports(connection: Connection, reports: Iterable[pb.Report]) -> None:
     for report in reports:
         opening, *records = wire.report_to_frames(report)
         began_s = report.hello.boot.began.wall_ms / 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.attributes import Observed, attributes_of, probes
+from pe_collector.connection import Connection
 from pe_collector.store.addresses import address_key
 from pe_collector.store.rows import Filed
 
@@ -50,7 +50,7 @@ def attribute_columns(hello: pb.Hello, observed: Observed) -> tuple[str | float 
     return json.dumps(found), *named, address_key(found.get("address")), _link_to_address_s(observed)
 
 
-def refresh_attributes(connection: sqlite3.Connection, report_ids: Collection[str]) -> None:
+def refresh_attributes(connection: Connection, report_ids: Collection[str]) -> None:
     """Work out the attributes of these reports from their hellos and observations."""
     if not report_ids:
         return
@@ -67,7 +67,7 @@ def refresh_attributes(connection: sqlite3.Connection, report_ids: Collection[st
     connection.executemany(_UPDATE, rows)
 
 
-def _observed(connection: sqlite3.Connection, wanted: str) -> Mapping[str, Observed]:
+def _observed(connection: Connection, wanted: str) -> Mapping[str, Observed]:
     rows = connection.execute(
         "SELECT report_id, probe, facts FROM json_each(?) CROSS JOIN observation ON report_id=value "
         "WHERE outcome<>'skipped' ORDER BY report_id, sequence",

@@ -1,108 +1,82 @@
-"""Where is the database, and how is it opened? Schema changes go through the ordered migrations here."""
+"""How is a collector's database made and opened? By the engine that its folder names; by default a file in it."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-from importlib import resources
+from contextlib import AbstractContextManager
+from enum import IntEnum
 from pathlib import Path
 
-from pe_agent.errors import PeError, UsageError
+from pe_agent.errors import UsageError
 
-FILE_NAME = "collector.sqlite"
-PAGE_OCTETS = 8192
-BUSY_TIMEOUT_S = 30.0
-# One file of SQL each, in the order they were released; a released one is never edited.
-MIGRATIONS = (
-    "0001_reports",
-    "0002_server_events",
-    "0003_redaction",
-    "0004_questions",
-    "0005_patterns",
-    "0006_access",
-    "0007_alerts",
-)
+from pe_collector.connection import Connection
+from pe_collector.store.engines import ENGINES
+from pe_collector.store.errors import StoreError
+from pe_collector.store.where import FILE_NAME, place_of
+
+__all__ = ["FILE_NAME", "StoreError", "Task", "create", "is_there", "open_reader", "open_writer", "size_octets", "turn"]
 
 
-class StoreError(PeError):
-    """The database cannot take or give rows: full disk, damaged file, lock held too long."""
+class Task(IntEnum):
+    """What one collector does for all that share a database."""
+
+    LOOKING = 1
+    LOG_READING = 2
+    TELLING = 3
 
 
 def create(folder: Path) -> Path:
-    """Make the database in `folder` if need be, bring it to the newest schema, and name its file.
+    """Make the database of `folder` if need be and bring it to the newest schema; gives what the others are told.
 
     Raises:
-        StoreError: the file cannot be made or is no database.
+        StoreError: it cannot be made or is no database.
+        UsageError: the folder names no engine that is here.
     """
-    path = folder / FILE_NAME
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
-            connection.execute(f"PRAGMA page_size={PAGE_OCTETS}")
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            _migrate(connection)
-    except (OSError, sqlite3.Error) as exc:
-        raise StoreError(f"{path}: {exc}; check that the folder is writable and the disk has room") from exc
-    return path
+    place = place_of(folder / FILE_NAME)
+    ENGINES[place.engine].create(place.name)
+    return folder / FILE_NAME
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path) -> Connection:
     """A connection that commits durably; transactions are begun and ended by hand.
 
     Usable from one thread at a time, not only the one that opened it.
+
+    Raises:
+        StoreError: the server cannot be reached.
     """
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA wal_autocheckpoint=4000")
-    return connection
+    place = place_of(path)
+    return ENGINES[place.engine].open_writer(place.name)
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> Connection:
     """A connection that cannot write.
 
     Raises:
         UsageError: there is no collector in that folder.
+        StoreError: the server cannot be reached.
     """
-    if not path.exists():
-        raise UsageError(f"{path}: no such database; run `pe-collector init --data {path.parent}` first")
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
-    connection.row_factory = sqlite3.Row
-    return connection
+    place = place_of(path)
+    return ENGINES[place.engine].open_reader(place.name)
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    from sqlite_utils import Database, Migrations  # noqa: PLC0415 - slow to import, needed by few commands
-
-    migrations = Migrations("pe_collector")
-    for name in MIGRATIONS:
-        migrations(name=name)(_Script(name))
-    migrations.apply(Database(connection))
+def turn(path: Path, task: Task) -> AbstractContextManager[bool]:
+    """Whether this collector may do what one of several before the same database does for all, until the block ends."""
+    place = place_of(path)
+    return ENGINES[place.engine].turn(place.name, task)
 
 
-class _Script:
-    """A migration that runs the statements of one SQL file."""
+def is_there(folder: Path) -> None:
+    """Raise where no collector was made.
 
-    def __init__(self, name: str) -> None:
-        self.__name__ = name
-
-    def __call__(self, db: object, /) -> None:
-        text = resources.files(__package__).joinpath(f"{self.__name__}.sql").read_text(encoding="utf-8")
-        for statement in _statements(text):
-            db.execute(statement)  # type: ignore[attr-defined]  # sqlite_utils.Database, imported late
-        if self.__name__ == "0004_questions":
-            from pe_collector.store.derived import fill_all  # noqa: PLC0415 - protobuf is slow to load
-
-            fill_all(db.conn)  # type: ignore[attr-defined]
+    Raises:
+        UsageError: there is none; it says what to do.
+    """
+    place = place_of(folder / FILE_NAME)
+    if not ENGINES[place.engine].is_there(place.name):
+        raise UsageError(f"{folder}: no collector here; run `pe-collector init --data {folder}` first")
 
 
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
+def size_octets(folder: Path) -> int:
+    """What the rows take on the disk."""
+    place = place_of(folder / FILE_NAME)
+    return ENGINES[place.engine].size_octets(place.name)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from pe_collector.connection import Connection
 from pe_collector.store.common_facts import refresh_attributes
 from pe_collector.store.phases import Seen, cells_of, first_failed, to_text
 
 _AT_ONCE = 500
 # Of a boot's reports the newest speaks.
 _SPEAKERS = (
-    "UPDATE report SET speaks=(report_id=(SELECT other.report_id FROM report other WHERE "
-    "other.boot_key=report.boot_key ORDER BY other.received_at DESC, other.report_id DESC LIMIT 1))"
+    "UPDATE report SET speaks=CASE WHEN report_id=(SELECT other.report_id FROM report other WHERE "
+    "other.boot_key=report.boot_key ORDER BY other.received_at DESC, other.report_id DESC LIMIT 1) THEN 1 ELSE 0 END"
 )
 
 
-def refresh_phases(connection: sqlite3.Connection, report_ids: Collection[str]) -> None:
+def refresh_phases(connection: Connection, report_ids: Collection[str]) -> None:
     """Work out the phases of these reports; those without a verdict are left alone."""
     if not report_ids:
         return
@@ -41,12 +41,12 @@ def refresh_phases(connection: sqlite3.Connection, report_ids: Collection[str]) 
     )
 
 
-def choose_speakers(connection: sqlite3.Connection, boot_keys: Collection[str]) -> None:
+def choose_speakers(connection: Connection, boot_keys: Collection[str]) -> None:
     """Let the newest report of each of these boots speak for it: reports of them have come or gone."""
     connection.execute(f"{_SPEAKERS} WHERE boot_key IN (SELECT value FROM json_each(?))", (json.dumps([*boot_keys]),))  # noqa: S608
 
 
-def fill_all(connection: sqlite3.Connection) -> None:
+def fill_all(connection: Connection) -> None:
     """Work out everything anew for all stored reports, as the migration that adds the columns must."""
     connection.execute(_SPEAKERS)
     for report_ids in _in_parts(connection):
@@ -54,7 +54,7 @@ def fill_all(connection: sqlite3.Connection) -> None:
         refresh_phases(connection, report_ids)
 
 
-def _in_parts(connection: sqlite3.Connection) -> Iterator[list[str]]:
+def _in_parts(connection: Connection) -> Iterator[list[str]]:
     last = ""
     while True:
         rows = connection.execute(

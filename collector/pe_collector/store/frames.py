@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from typing import Any
 
 from pe_protos.v1 import report_pb2 as pb
 
+from pe_collector.connection import Connection
 from pe_collector.store.common_facts import bears_attributes, refresh_attributes
-from pe_collector.store.database import StoreError
 from pe_collector.store.derived import refresh_phases
+from pe_collector.store.errors import StoreError
 from pe_collector.store.rows import INSERTS, Filed, finite
 
 
@@ -55,7 +55,7 @@ class _Progress:
         return self.summary_sequence is not None and self.summary_sequence <= self.through
 
 
-def store_frames(connection: sqlite3.Connection, frames: Sequence[Filed], now_s: float) -> dict[str, Stored]:
+def store_frames(connection: Connection, frames: Sequence[Filed], now_s: float) -> dict[str, Stored]:
     """Insert frames inside the caller's transaction; says for each report how far it has come.
 
     Raises:
@@ -80,7 +80,7 @@ def store_frames(connection: sqlite3.Connection, frames: Sequence[Filed], now_s:
     return {report_id: Stored(p.through, p.complete) for report_id, p in progress.items()}
 
 
-def _read(connection: sqlite3.Connection, report_ids: Collection[str]) -> dict[str, _Progress]:
+def _read(connection: Connection, report_ids: Collection[str]) -> dict[str, _Progress]:
     """One question for all reports of a commit: each question costs a turn at the interpreter's lock."""
     wanted = json.dumps(list(report_ids))
     rows = connection.execute(
@@ -103,7 +103,7 @@ def _read(connection: sqlite3.Connection, report_ids: Collection[str]) -> dict[s
     return progress
 
 
-def _insert(connection: sqlite3.Connection, fresh: Sequence[Filed]) -> None:
+def _insert(connection: Connection, fresh: Sequence[Filed]) -> None:
     rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for frame in fresh:
         rows["frame"].append((frame.report_id, frame.sequence, frame.body, frame.octets))
@@ -112,12 +112,13 @@ def _insert(connection: sqlite3.Connection, fresh: Sequence[Filed]) -> None:
     for table, those in rows.items():
         connection.executemany(INSERTS[table], those)
     connection.executemany(
-        "INSERT INTO redaction VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET removed=removed+excluded.removed",
+        "INSERT INTO redaction VALUES (?,?,?,?) ON CONFLICT (report_id, place, rule) DO UPDATE SET "
+        "removed=redaction.removed+excluded.removed",
         [(frame.report_id, r.place, r.rule, r.values) for frame in fresh for r in frame.redacted],
     )
 
 
-def _summarise(connection: sqlite3.Connection, report_id: str, summary: pb.Summary) -> None:
+def _summarise(connection: Connection, report_id: str, summary: pb.Summary) -> None:
     words = (summary.status or "unknown", summary.finding_id, summary.title, summary.owner, summary.advice)
     connection.execute(
         "UPDATE report SET outcome=?, verdict=?, title=?, owner=?, advice=?, confidence=? WHERE report_id=?",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 
 from pe_agent.model import receipt_code
 from pe_protos.v1 import report_pb2 as pb
 
+from pe_collector.connection import Connection
 from pe_collector.identity import marks_of, resolve_machine
 from pe_collector.refusal import Reason, Refused
 from pe_collector.store.common_facts import COLUMNS, attribute_columns
@@ -43,7 +43,7 @@ class Opened:
     complete: bool
 
 
-def open_report(connection: sqlite3.Connection, arrived: Arrived) -> Opened:
+def open_report(connection: Connection, arrived: Arrived) -> Opened:
     """Make the report's row, or find it.
 
     Raises:
@@ -53,7 +53,8 @@ def open_report(connection: sqlite3.Connection, arrived: Arrived) -> Opened:
     row = connection.execute(
         "SELECT token_id, stored_through, stored_octets, complete FROM report WHERE report_id=?", (arrived.report_id,)
     ).fetchone()
-    connection.execute("INSERT OR IGNORE INTO log_waiting VALUES (?,?)", (arrived.report_id, arrived.received_at))
+    waiting = (arrived.report_id, arrived.received_at)
+    connection.execute("INSERT INTO log_waiting VALUES (?,?) ON CONFLICT DO NOTHING", waiting)
     if row is None:
         _refuse_hidden(connection, arrived)
         _create(connection, arrived)
@@ -65,12 +66,12 @@ def open_report(connection: sqlite3.Connection, arrived: Arrived) -> Opened:
     return Opened(row["stored_through"], row["stored_octets"], bool(row["complete"]))
 
 
-def _refuse_hidden(connection: sqlite3.Connection, arrived: Arrived) -> None:
+def _refuse_hidden(connection: Connection, arrived: Arrived) -> None:
     if connection.execute("SELECT 1 FROM hidden_report WHERE report_id=?", (arrived.report_id,)).fetchone():
         raise Refused(Reason.QUARANTINED, "this report is in quarantine; start a new report")
 
 
-def _refuse_other_machine(connection: sqlite3.Connection, arrived: Arrived) -> None:
+def _refuse_other_machine(connection: Connection, arrived: Arrived) -> None:
     """A machine may lose and gain marks between two streams; one that shares none is another."""
     question = "SELECT octets FROM frame WHERE report_id=? AND sequence=0"
     row = connection.execute(question, (arrived.report_id,)).fetchone()
@@ -82,14 +83,14 @@ def _refuse_other_machine(connection: sqlite3.Connection, arrived: Arrived) -> N
         raise Refused(Reason.FOREIGN_REPORT, "this report was begun by another machine; start a new report")
 
 
-def _use_token(connection: sqlite3.Connection, arrived: Arrived) -> None:
+def _use_token(connection: Connection, arrived: Arrived) -> None:
     connection.execute(
         "UPDATE token SET last_used=?, last_peer=? WHERE token_id=?",
         (arrived.received_at, arrived.peer, arrived.token_id),
     )
 
 
-def _create(connection: sqlite3.Connection, arrived: Arrived) -> None:
+def _create(connection: Connection, arrived: Arrived) -> None:
     hello, report_id = arrived.hello, arrived.report_id
     machine_id = resolve_machine(connection, hello.identity, report_id, arrived.received_at)
     booted_at = _booted_at(arrived)
@@ -144,7 +145,7 @@ def _skew_s(arrived: Arrived) -> float | None:
     return arrived.hello.clock.wall_ms / 1000 - arrived.received_at
 
 
-def _boot_key(connection: sqlite3.Connection, machine_id: str, boot: pb.Boot, booted_at: float) -> str:
+def _boot_key(connection: Connection, machine_id: str, boot: pb.Boot, booted_at: float) -> str:
     """Reports of one machine, one image and one boot share this key; it is made from the first of them."""
     row = connection.execute(
         "SELECT boot_key FROM report WHERE machine_id=? AND image_build=? AND booted_at BETWEEN ? AND ? "

@@ -17,11 +17,11 @@ from pe_protos.v1 import report_pb2 as pb
 _MOST = 2**63 - 1
 
 INSERTS = {
-    "frame": "INSERT OR IGNORE INTO frame VALUES (?,?,?,?)",
-    "observation": "INSERT OR IGNORE INTO observation VALUES (?,?,?,?,?,?,?,?,?)",
-    "event": "INSERT OR IGNORE INTO event VALUES (?,?,?,?,?,?,?)",
-    "finding": "INSERT OR IGNORE INTO finding VALUES (?,?,?,?,?,?,?,?)",
-    "log_chunk": "INSERT OR IGNORE INTO log_chunk VALUES (?,?,?,?,?,?,?,?,?)",
+    "frame": "INSERT INTO frame VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
+    "observation": "INSERT INTO observation VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+    "event": "INSERT INTO event VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+    "finding": "INSERT INTO finding VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+    "log_chunk": "INSERT INTO log_chunk VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
 }
 
 

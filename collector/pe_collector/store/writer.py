@@ -14,7 +14,9 @@ from typing import Any, Protocol, TypeVar
 
 from pe_agent.errors import PeError
 
-from pe_collector.store.database import StoreError, open_writer
+from pe_collector.connection import Connection, Unreachable
+from pe_collector.store.database import open_writer
+from pe_collector.store.errors import StoreError
 from pe_collector.store.frames import Stored, store_frames
 from pe_collector.store.rows import Filed
 
@@ -50,7 +52,7 @@ class _Order:
 
     done: Done
     frames: tuple[Filed, ...] = ()
-    step: Callable[[sqlite3.Connection], Any] | None = None
+    step: Callable[[Connection], Any] | None = None
     asked_s: float = field(default_factory=time.monotonic)
 
 
@@ -72,10 +74,16 @@ class Writer:
         self.order(done, frames)
         return done
 
-    def run(self, step: Callable[[sqlite3.Connection], _Answer]) -> Future[_Answer]:
+    def run(self, step: Callable[[Connection], _Answer]) -> Future[_Answer]:
         """Run `step` inside the next transaction; what it raises undoes it alone."""
         done = _future()
         self.order(done, (), step)
+        return done
+
+    def run_and_put(self, step: Callable[[Connection], Any], *frames: Filed) -> Future[Stored]:
+        """Both in one transaction: the frames of a report that `step` opens; without frames the step's answer."""
+        done = _future()
+        self.order(done, frames, step)
         return done
 
     def waiting(self) -> int:
@@ -89,9 +97,7 @@ class Writer:
         self._thread.join()
         self._connection.close()
 
-    def order(
-        self, done: Done, frames: tuple[Filed, ...], step: Callable[[sqlite3.Connection], Any] | None = None
-    ) -> None:
+    def order(self, done: Done, frames: tuple[Filed, ...], step: Callable[[Connection], Any] | None = None) -> None:
         """Put or run, answered to `done` instead of a future of its own."""
         if self._closed:
             done.set_exception(StoreError("the collector is stopping; send again"))
@@ -128,7 +134,7 @@ class Writer:
             answers = self._transact(orders)
         except (sqlite3.Error, OverflowError, ValueError, PeError) as exc:
             self._roll_back()
-            if len(orders) > 1 and not last_try:
+            if len(orders) > 1 and not (last_try or isinstance(exc, Unreachable)):
                 return False
             for order in orders:
                 order.done.set_exception(StoreError(f"not stored: {exc}; check the collector's disk"))
@@ -156,7 +162,7 @@ class Writer:
             for order, answer, is_taken in zip(orders, answers, taken, strict=True)
         ]
 
-    def _step(self, step: Callable[[sqlite3.Connection], Any]) -> Any:
+    def _step(self, step: Callable[[Connection], Any]) -> Any:
         self._connection.execute("SAVEPOINT step")
         try:
             answer = step(self._connection)

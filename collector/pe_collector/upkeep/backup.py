@@ -17,6 +17,7 @@ from pathlib import Path
 from pe_agent.errors import UsageError
 
 from pe_collector import audit, redaction, trust
+from pe_collector.connection import Connection
 from pe_collector.settings import FILE_NAME as SETTINGS
 from pe_collector.store import FILE_NAME, StoreError, create, open_reader, open_writer
 
@@ -49,6 +50,8 @@ def backup(folder: Path, path: Path, now_s: float, *, with_keys: bool) -> Copied
         raise UsageError(f"{path} is there already; name a new folder for the backup")
     source = folder / FILE_NAME
     with closing(open_reader(source)) as connection:
+        if not isinstance(connection, sqlite3.Connection):
+            raise UsageError("the rows are on PostgreSQL: back them up there, with pg_basebackup or pg_dump")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".pe-backup-", dir=path.parent) as made:
@@ -123,7 +126,7 @@ def check_whole(database: Path) -> None:
         raise StoreError(f"{database} is damaged: {'; '.join(said)}")
 
 
-def last_backup_s(connection: sqlite3.Connection) -> float | None:
+def last_backup_s(connection: Connection) -> float | None:
     """When this collector was last backed up, Unix seconds."""
     at: float | None = connection.execute("SELECT max(at) FROM audit WHERE action=?", (ACTION,)).fetchone()[0]
     return at

@@ -17,10 +17,13 @@ from cryptography import x509
 from pe_agent.errors import PeError
 
 from pe_collector import trust
+from pe_collector.connection import Connection
 from pe_collector.listen import Listen
 from pe_collector.roles import Role
 from pe_collector.settings import Settings
-from pe_collector.store.database import FILE_NAME, MIGRATIONS, open_reader
+from pe_collector.store.catalog import applied_migrations
+from pe_collector.store.database import FILE_NAME, open_reader
+from pe_collector.store.migrations import MIGRATIONS
 from pe_collector.upkeep.backup import last_backup_s
 
 DAY_S = 86400.0
@@ -59,7 +62,7 @@ class Case:
     folder: Path
     settings: Settings
     now_s: float
-    connection: sqlite3.Connection
+    connection: Connection
 
 
 Check = Callable[[Case], Iterator[Checked]]
@@ -176,8 +179,7 @@ def _expires(name: str, days: float, warns_days: int, advice: str) -> Checked:
 
 
 def _schema(case: Case) -> Iterator[Checked]:
-    rows = case.connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set='pe_collector'")
-    applied = {row[0] for row in rows}
+    applied = applied_migrations(case.connection)
     unknown, missing = sorted(applied - set(MIGRATIONS)), [name for name in MIGRATIONS if name not in applied]
     if unknown:
         said = f"was made by a newer version: {', '.join(unknown)}"

@@ -6,7 +6,6 @@ Works in small transactions, so that reports come in meanwhile. Pages set free a
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -17,7 +16,9 @@ from pe_agent.errors import UsageError
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import audit
+from pe_collector.connection import Connection
 from pe_collector.store import FILE_NAME, open_reader, open_writer
+from pe_collector.store.catalog import is_sqlite
 from pe_collector.stream import LEFT_OUT
 
 AT_ONCE = 50
@@ -92,9 +93,7 @@ def _counts(pruned: Pruned) -> dict[str, int]:
     return {"failures": pruned.failures, "successes": pruned.successes, "logs": pruned.logs}
 
 
-def _drop_reports(
-    connection: sqlite3.Connection, condition: str, before_s: float, pause: Callable[[float], None]
-) -> int:
+def _drop_reports(connection: Connection, condition: str, before_s: float, pause: Callable[[float], None]) -> int:
     # The condition is one of two texts above.
     asked = f"SELECT report_id FROM report WHERE received_at<? AND {condition} LIMIT ?"  # noqa: S608
     dropped = 0
@@ -112,7 +111,7 @@ def _drop_reports(
     return dropped
 
 
-def _empty_logs(connection: sqlite3.Connection, before_s: float, pause: Callable[[float], None]) -> tuple[int, int]:
+def _empty_logs(connection: Connection, before_s: float, pause: Callable[[float], None]) -> tuple[int, int]:
     """A log stays named, with its size and hash; its octets and lines go."""
     logs = octets = 0
     for report_ids in _with_logs(connection, before_s):
@@ -137,7 +136,7 @@ def _empty_logs(connection: sqlite3.Connection, before_s: float, pause: Callable
     return logs, octets
 
 
-def _with_logs(connection: sqlite3.Connection, before_s: float) -> Iterator[Sequence[str]]:
+def _with_logs(connection: Connection, before_s: float) -> Iterator[Sequence[str]]:
     last = ""
     while True:
         rows = connection.execute(
@@ -151,7 +150,7 @@ def _with_logs(connection: sqlite3.Connection, before_s: float) -> Iterator[Sequ
         last = rows[-1][0]
 
 
-def _empty(connection: sqlite3.Connection, report_id: str, sequence: int) -> None:
+def _empty(connection: Connection, report_id: str, sequence: int) -> None:
     key = (report_id, sequence)
     row = connection.execute("SELECT octets FROM frame WHERE report_id=? AND sequence=?", key).fetchone()
     if row is not None:
@@ -159,10 +158,10 @@ def _empty(connection: sqlite3.Connection, report_id: str, sequence: int) -> Non
         frame.log.codec = LEFT_OUT
         octets = frame.SerializeToString()
         connection.execute("UPDATE frame SET octets=? WHERE report_id=? AND sequence=?", (octets, *key))
-    connection.execute("UPDATE log_chunk SET data=x'', codec=? WHERE report_id=? AND sequence=?", (LEFT_OUT, *key))
+    connection.execute("UPDATE log_chunk SET data=?, codec=? WHERE report_id=? AND sequence=?", (b"", LEFT_OUT, *key))
 
 
-def _drop_machines(connection: sqlite3.Connection, pause: Callable[[float], None]) -> int:
+def _drop_machines(connection: Connection, pause: Callable[[float], None]) -> int:
     """Machines of which no report is left."""
     dropped = 0
     asked = (
@@ -185,7 +184,7 @@ def _drop_machines(connection: sqlite3.Connection, pause: Callable[[float], None
         pause(PAUSE_S)
 
 
-def _drop_server_events(connection: sqlite3.Connection, before_s: float, pause: Callable[[float], None]) -> int:
+def _drop_server_events(connection: Connection, before_s: float, pause: Callable[[float], None]) -> int:
     dropped = 0
     asked = (
         "DELETE FROM server_event WHERE (source, at_s, event, mac, ip, text) IN "
@@ -197,6 +196,9 @@ def _drop_server_events(connection: sqlite3.Connection, before_s: float, pause: 
     return dropped
 
 
-def _free(connection: sqlite3.Connection) -> int:
+def _free(connection: Connection) -> int:
+    """In the file; a server frees its own pages by itself (autovacuum)."""
+    if not is_sqlite(connection):
+        return 0
     pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
     return int(pages * size)

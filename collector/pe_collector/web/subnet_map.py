@@ -16,6 +16,7 @@ from pe_collector.questions import connected
 from pe_collector.questions.filters import Filters, conditions, parse_filters
 from pe_collector.questions.rates import DAY, FAILED
 from pe_collector.store.addresses import key_range
+from pe_collector.store.functions import whole_part
 from pe_collector.store.views import boots
 from pe_collector.web.view import asked_filters, page
 from pe_collector.web.words import with_words
@@ -92,7 +93,7 @@ def rows_of(connection: sa.Connection, filters: Filters, span: Span, words: Mapp
     """The rows with the most failures first; `words` are the filters that links carry on."""
     digits = digits_below(filters.subnet)
     group = boots.c.machine_id if digits is None else _key_head(digits)
-    at = sa.cast((boots.c.received_at - span.begin_s) / span.step_s, sa.Integer)
+    at = whole_part((boots.c.received_at - span.begin_s) / span.step_s)
     failed = sa.func.sum(sa.case((boots.c.outcome == FAILED, 1), else_=0))
     chosen = (
         sa.select(group.label("row"), at.label("at"), sa.func.count(), failed)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from pe_collector import simulated, store
-from pe_collector.store.database import MIGRATIONS
 from pe_collector.store.derived import fill_all
+from pe_collector.store.migrations import MIGRATIONS
 from pe_collector.store.tables import TABLES
 from pe_collector.store.views import VIEWS
 from sqlalchemy import Float, Integer, LargeBinary, Text

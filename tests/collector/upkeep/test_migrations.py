@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 from pe_collector import store
-from pe_collector.store.database import MIGRATIONS
+from pe_collector.store.migrations import MIGRATIONS
 
 from tests.collector.upkeep.released import DUMPS, MACHINE_ID, REPORT_ID
 

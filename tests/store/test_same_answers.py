@@ -1,0 +1,84 @@
+"""Every question has the same answer on every engine, row for row."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from pe_collector import questions
+from pe_collector.questions import asking
+from pe_collector.simulated import filling
+from pe_collector.store.engines import ENGINES
+from pe_collector.store.where import SQLITE, VARIABLE
+
+from tests.store.conftest import url_of
+
+NOW = 1_763_000_000.0
+# Words for what a question cannot be asked without, from what is stored.
+WORDS = {"words": "error", "machine": "", "boot": "", "pattern": ""}
+FILTERS = (
+    {},
+    {"since": "6h"},
+    {"subnet": "10.10.0.0/16"},
+    {"outcome": "fault"},
+    {"site": "Berlin"},
+    {"server": "WDS01", "outcome": "fault,healthy"},
+    {"model": "OptiPlex 7010"},
+)
+
+
+@pytest.fixture(scope="module")
+def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Engine -> the folder of a collector with the same fleet, and its store's URL in the file of settings."""
+    made = {}
+    for engine in ENGINES:
+        folder = tmp_path_factory.mktemp(engine) / "data"
+        folder.mkdir()
+        url = url_of(request, folder, engine)
+        (folder / "collector.toml").write_text(f'store = "{url}"\n')
+        with pytest.MonkeyPatch.context() as context:
+            context.delenv(VARIABLE, raising=False)
+            assert filling.fill(folder, NOW, boots=240) == 240
+        made[engine] = folder
+    return made
+
+
+def asked(folder: Path, question: questions.Question, words: dict[str, str]) -> list[str]:
+    with asking.connected(folder) as connection:
+        answer = asking.ask(connection, question, words, NOW)
+    return [json.dumps({name: rounded(value) for name, value in row.items()}, sort_keys=True) for row in answer.rows]
+
+
+def rounded(value: object) -> object:
+    """An average depends in its last digit on the order in which it was added up."""
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def known_words(folder: Path) -> dict[str, str]:
+    with asking.connected(folder) as connection:
+        machines = asking.ask(connection, questions.question_named("machines"), {}, NOW).rows
+        patterns = asking.ask(connection, questions.question_named("patterns"), {}, NOW).rows
+    newest = machines[0]
+    return {"machine": newest["machine_id"], "boot": newest["code"], "pattern": patterns[0]["id"], "words": "error"}
+
+
+@pytest.mark.parametrize("question", questions.QUESTIONS, ids=lambda question: question.name)
+def test_the_answer_is_the_same_on_every_engine(stores, question):
+    told = known_words(stores[SQLITE])
+    needed = {p.name: told[p.name] for p in question.parameters if p.needed}
+    answered = 0
+    for filters in FILTERS:
+        rows = {engine: asked(folder, question, {**needed, **filters}) for engine, folder in stores.items()}
+        hashes = {engine: hashlib.sha256("\n".join(those).encode()).hexdigest() for engine, those in rows.items()}
+        assert len(set(hashes.values())) == 1, (filters, rows)
+        answered += len(rows[SQLITE])
+    assert answered, "a question without an answer compares nothing"
+
+
+@pytest.mark.parametrize(
+    "words", ["error", "0x800704*", '"failed to"', "wds setup", "c:\\windows", "0xC1420127", "nothinglikethis"]
+)
+def test_a_search_finds_the_same_lines(stores, words):
+    question = questions.question_named("logs")
+    rows = {engine: asked(folder, question, {"words": words}) for engine, folder in stores.items()}
+    assert len({tuple(those) for those in rows.values()}) == 1, rows
