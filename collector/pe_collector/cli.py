@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from pe_agent.command import run_command
 
-from pe_collector import __version__, cli_ask, cli_carry, cli_patterns, cli_serve, cli_tokens, cli_upkeep
+from pe_collector import __version__, cli_ask, cli_carry, cli_patterns, cli_serve, cli_store, cli_tokens, cli_upkeep
 from pe_collector.cli_load import loadgen
 from pe_collector.cli_questions import Asking
 from pe_collector.cli_sites import sites
@@ -70,6 +70,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     cli_upkeep.backup,
     cli_upkeep.restore,
     cli_upkeep.prune,
+    cli_store.migrate,
     loadgen,
 )
 for _command in _COMMANDS:

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "pe-image payload": "tests/winpe/test_payload.py",
     "pe-image audit": "tests/winpe/test_audit.py",
     "pe-image diff": "tests/winpe/test_inject_safety.py",
+    "pe-collector migrate": "tests/store/test_migrate.py",
     "pe-agent send --usb": "tests/delivery/test_send.py",
 }
 # Exit codes that say something about the machine or the image, not about the command.
@@ -83,6 +84,7 @@ MORE: dict[str, Callable[[Desk], list[str]]] = {
 # What stands for something in any command -> what is put in.
 WORDS: dict[str, str | Callable[[Desk], str]] = {
     **dict.fromkeys(["COLLECTOR:50051", "COLLECTOR:7443", "collector.example:7443"], lambda desk: desk.ingest),
+    "postgresql://pe@db.example.net/pe": lambda desk: f"sqlite:///{desk.folder / 'elsewhere.sqlite'}",
     "COLLECTOR:443": lambda desk: desk.upload,
     **dict.fromkeys(["0.0.0.0:50051", "0.0.0.0:443"], "127.0.0.1:0"),
     **dict.fromkeys(["HOST", "WDS01"], "127.0.0.1"),
