@@ -33,8 +33,11 @@ def init(data: Path) -> None:
 @click.option("--upload", metavar="HOST:PORT", help="Take reports by HTTPS too, from agents without gRPC.")
 @click.option("--plain", is_flag=True, default=None, help="Take reports without TLS; loopback only.")
 @click.option("--ops", metavar="HOST:PORT", help="Where people ask [127.0.0.1:7480]; with TLS off loopback.")
+@click.option("--forward-to", multiple=True, metavar="HOST:PORT", help="Pass reports on to this hub (repeat).")
+@click.option("--forward-ca", metavar="FILE", help="The hub's ca.pem.")
+@click.option("--forward-token-file", metavar="FILE", help="A token of role leaf that the hub made.")
 @click.option("--no-ops", "ops", flag_value="", help="Answer nobody.")
-def serve(data: Path, **flags: str | bool | None) -> None:
+def serve(data: Path, **flags: str | bool | tuple[str, ...] | None) -> None:
     """Take reports until stopped. What no option says stands in collector.toml, see check-config."""
     from pe_collector import server, settings  # noqa: PLC0415 - grpc is slow to load
 

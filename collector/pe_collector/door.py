@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -12,6 +13,7 @@ from pe_collector import limits as bounds
 from pe_collector.intake import Intake
 from pe_collector.limits import Limits
 from pe_collector.refusal import Reason, Refused
+from pe_collector.roles import FORWARDERS, Role
 from pe_collector.store import StoreError
 
 STATUS = {
@@ -49,10 +51,18 @@ def _parcel_token(octets: bytes, _limits: Limits) -> str:
     return bounds.read_parcel(octets).token
 
 
+@dataclass(frozen=True, slots=True)
+class Keyhole:
+    """Where a call carries its token, and which roles it opens to."""
+
+    token_of: Callable[[bytes, Limits], str]
+    roles: tuple[Role, ...]
+
+
 # Where each call carries its token in its first message. A call that is not here is not answered.
-TOKENS: Mapping[str, Callable[[bytes, Limits], str]] = {
-    "/pe.v1.Ingest/Deliver": _hello_token,
-    "/pe.v1.Ingest/Forward": _parcel_token,
+TOKENS: Mapping[str, Keyhole] = {
+    "/pe.v1.Ingest/Deliver": Keyhole(_hello_token, (Role.INGEST,)),
+    "/pe.v1.Ingest/Forward": Keyhole(_parcel_token, FORWARDERS),
 }
 
 
@@ -90,20 +100,20 @@ class Door(grpc.aio.ServerInterceptor):
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler behind its door; None, which gRPC answers with UNIMPLEMENTED."""
         handler: Any = await continuation(handler_call_details)
-        token_of = TOKENS.get(str(handler_call_details.method))
-        if handler is None or token_of is None:
+        keyhole = TOKENS.get(str(handler_call_details.method))
+        if handler is None or keyhole is None:
             return None
         guarded: Any = grpc.stream_stream_rpc_method_handler(
-            self._guarded(handler.stream_stream, token_of),
+            self._guarded(handler.stream_stream, keyhole),
             handler.request_deserializer,
             handler.response_serializer,
         )
         return guarded  # type: ignore[no-any-return]
 
-    def _guarded(self, handler: _Handler, token_of: Callable[[bytes, Limits], str]) -> _Handler:
+    def _guarded(self, handler: _Handler, keyhole: Keyhole) -> _Handler:
         async def call(frames: Any, context: Call) -> None:
             try:
-                await self._admit(handler, token_of, frames, context)
+                await self._admit(handler, keyhole, frames, context)
             except Refused as exc:
                 await self._refuse(context, exc.reason, str(exc))
             except StoreError as exc:
@@ -111,13 +121,11 @@ class Door(grpc.aio.ServerInterceptor):
 
         return call
 
-    async def _admit(
-        self, handler: _Handler, token_of: Callable[[bytes, Limits], str], frames: Any, context: Call
-    ) -> None:
+    async def _admit(self, handler: _Handler, keyhole: Keyhole, frames: Any, context: Call) -> None:
         peer, intake = str(context.peer()), self._intake
         intake.gate.knock(peer)
         first = await self._first(context)
-        token_id = intake.admit(token_of(first, intake.limits), peer)
+        token_id = intake.admit(keyhole.token_of(first, intake.limits), peer, keyhole.roles)
         with intake.gate.session(peer, token_id):
             await handler(frames, Admitted(context, first, token_id))
 

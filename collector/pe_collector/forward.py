@@ -16,10 +16,18 @@ from pe_collector.intake import Intake
 from pe_collector.redaction import ReportRedaction
 from pe_collector.refusal import Reason, Refused
 from pe_collector.reserve import Room
+from pe_collector.roles import FORWARDERS
 from pe_collector.store import Arrived, Filed, Opened, Stored, file_frame, open_report
+from pe_collector.store.opening import MOST_CARRIED_S
 
 # Parcels of one stream between their arrival and their receipt.
 MOST_UNDER_WAY = 256
+MOST_PEER = 200
+CHECK_TOKEN_EVERY_S = 1.0
+_THROUGH = (
+    "INSERT INTO forwarded VALUES (?,?,?,?) ON CONFLICT (report_id) DO UPDATE SET "
+    "token_id=excluded.token_id, peer=excluded.peer, arrived_at=excluded.arrived_at"
+)
 
 
 class Forwarding:
@@ -29,6 +37,8 @@ class Forwarding:
         self._intake = intake
         self._context = context
         self._token_id = context.token_id
+        self._is_leaf = intake.is_leaf(context.token_id)
+        self._checked_at = intake.now_s()
         self._free = asyncio.Semaphore(MOST_UNDER_WAY)
         self._receipts: asyncio.Queue[pb.ParcelReceipt] = asyncio.Queue()
 
@@ -69,7 +79,9 @@ class Forwarding:
     async def _take(self, octets: bytes) -> None:
         parcel = bounds.read_parcel(octets)
         if parcel.token:
-            self._token_id = self._intake.admit(parcel.token, self._context.peer())
+            self._token_id = self._intake.admit(parcel.token, self._context.peer(), FORWARDERS)
+            self._is_leaf = self._intake.is_leaf(self._token_id)
+        self._check_again()
         hello = bounds.read_hello(parcel.frames[0] if parcel.frames else b"", self._intake.limits)
         report_id = hello.report_id
         try:
@@ -85,7 +97,7 @@ class Forwarding:
             self._say(report_id, answer, failure)
 
         intake = self._intake
-        intake.writer.order(intake.desk.waiting(hear), frames, self._beginning(hello, size))
+        intake.writer.order(intake.desk.waiting(hear), frames, self._beginning(self._arrived(hello, parcel), size))
 
     def _unpack(self, report_id: str, frames: Sequence[bytes]) -> tuple[Filed, ...]:
         limits = self._intake.limits
@@ -100,14 +112,30 @@ class Forwarding:
             filed.append(file_frame(report_id, frame, *redaction.redact(frame, octets)))
         return tuple(filed)
 
-    def _beginning(self, hello: pb.Hello, size: int) -> Callable[[Connection], Opened]:
+    def _check_again(self) -> None:
+        """A stream that lasts for days ends when its token does."""
+        now_s = self._intake.now_s()
+        if abs(now_s - self._checked_at) >= CHECK_TOKEN_EVERY_S:
+            self._checked_at = now_s
+            self._intake.is_leaf(self._token_id)
+
+    def _arrived(self, hello: pb.Hello, parcel: pb.Parcel) -> Arrived:
+        """Where the report came from, and when: what a leaf says, if it can be."""
         hello.ClearField("token")
         hello.ClearField("session")
-        arrived = Arrived(hello, self._context.peer(), self._token_id, self._intake.now_s())
-        most = self._intake.limits.octets
+        now_s, peer = self._intake.now_s(), self._context.peer()
+        if not self._is_leaf:
+            return Arrived(hello, peer, self._token_id, now_s)
+        plausible = now_s - MOST_CARRIED_S < parcel.received_at <= now_s
+        at_s = parcel.received_at if plausible else now_s
+        return Arrived(hello, parcel.peer[:MOST_PEER] or peer, self._token_id, at_s, parcel.carried)
+
+    def _beginning(self, arrived: Arrived, size: int) -> Callable[[Connection], Opened]:
+        most, now_s, through = self._intake.limits.octets, self._intake.now_s(), self._context.peer()
 
         def begin(connection: Connection) -> Opened:
             opened = open_report(connection, arrived)
+            connection.execute(_THROUGH, (arrived.report_id, arrived.token_id, through, now_s))
             if opened.stored_octets + size > most:
                 raise Refused(Reason.TOO_MUCH, f"a report has at most {most} octets")
             return opened

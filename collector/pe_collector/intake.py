@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from pe_protos.v1 import report_pb2 as pb
@@ -18,10 +18,11 @@ from pe_collector.limits import Limits
 from pe_collector.redaction import ReportRedaction
 from pe_collector.refusal import Reason, Refusals, Refused
 from pe_collector.reserve import Reserve, Room
+from pe_collector.roles import Role
 from pe_collector.sessions import Sessions
 from pe_collector.store import Arrived, Opened, Writer, open_report
 from pe_collector.stream import Put, Stream
-from pe_collector.tokens import check_token
+from pe_collector.tokens import check_token, good_token
 
 ALL_IN_FLIGHT_OCTETS = 64 * 1024 * 1024
 
@@ -42,17 +43,25 @@ class Intake:
     sessions: Sessions = field(default_factory=Sessions)
     budget: Budget = field(default_factory=lambda: Budget(ALL_IN_FLIGHT_OCTETS))
 
-    def admit(self, token: str, peer: str) -> str:
+    def admit(self, token: str, peer: str, roles: Collection[Role] = (Role.INGEST,)) -> str:
         """The id of a token that is good now; a wrong one counts against where it came from.
 
         Raises:
             Refused: it is not.
         """
         try:
-            return check_token(self.reader, token, self.now_s())
+            return check_token(self.reader, token, self.now_s(), roles)
         except Refused:
             self.gate.wrong(peer)
             raise
+
+    def is_leaf(self, token_id: str) -> bool:
+        """Whether a token is a leaf's.
+
+        Raises:
+            Refused: it is not good any more.
+        """
+        return good_token(self.reader, token_id, self.now_s()).role is Role.LEAF
 
     async def open(self, hello: pb.Hello, peer: str, token_id: str) -> Opened:
         """Make the report's row, or find it; the hello loses its token.

@@ -66,8 +66,19 @@ def report_document(connection: Connection, report_id: str) -> dict[str, Any]:
     ]
     report["server_events"] = events_of(connection, report_id)
     report["servers_say"] = sentences(report["server_events"])
+    report["through"] = _through(connection, report_id)
     report["clashes"] = clashes_of(connection, report["machine_id"])
     return report
+
+
+def _through(connection: Connection, report_id: str) -> dict[str, Any] | None:
+    """The leaf that passed a report on, and when it did (Unix seconds); None for one that came by itself."""
+    row = connection.execute(
+        "SELECT token.name AS leaf, forwarded.peer, forwarded.arrived_at FROM forwarded "
+        "LEFT JOIN token USING (token_id) WHERE report_id=?",
+        (report_id,),
+    ).fetchone()
+    return dict(row) if row else None
 
 
 def clashes_of(connection: Connection, machine_id: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pe_collector.alerts.telling import Telling
 from pe_collector.door import Door
 from pe_collector.gate import Gate
 from pe_collector.intake import Intake
+from pe_collector.leaf.passing import Passing
 from pe_collector.limits import MESSAGE_OCTETS
 from pe_collector.listen import Listen
 from pe_collector.looking import Looking
@@ -61,7 +62,7 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
     credentials = None if listen.plain else _credentials(trust.read_server_trust(*_certificate(folder, settings)))
     store.is_there(folder)
     path = store.create(folder)
-    told = channels(folder, settings)
+    told, hubs = channels(folder, settings), settings.hubs()
     tally = Tally()
     writer = store.Writer(path, watcher=tally)
     try:
@@ -78,6 +79,7 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
                 closing(Looking(path, writer, settings.look_every_s)),
                 closing(LogReading(path, writer)),
                 closing(Telling(path, writer, told)),
+                closing(Passing(path, writer, hubs)) if hubs else nullcontext(),
             ):
                 asyncio.run(_serve(intake, settings, credentials, _Place(folder, say, tally)))
     finally:
@@ -137,7 +139,14 @@ async def _listen_by_http(stack: contextlib.AsyncExitStack, intake: Intake, sett
     from pe_collector.metrics.now import Parts  # noqa: PLC0415
     from pe_collector.metrics.page import exposition  # noqa: PLC0415
 
-    parts = Parts(place.folder, intake.refusals.counts, intake.sessions.sending, intake.writer.waiting, intake.now_s)
+    parts = Parts(
+        place.folder,
+        intake.refusals.counts,
+        intake.sessions.sending,
+        intake.writer.waiting,
+        intake.now_s,
+        bool(settings.forward_to),
+    )
     state = ops.OpsState(
         place.folder,
         lambda step: intake.writer.run(step).result(),

@@ -13,6 +13,7 @@ from pe_agent.errors import UsageError
 
 from pe_collector.budget import Rate
 from pe_collector.gate import GateLimits
+from pe_collector.leaf.hubs import Hubs, read_hubs
 from pe_collector.limits import Limits
 from pe_collector.listen import Listen
 from pe_collector.ops.state import Access, Network
@@ -31,6 +32,9 @@ class Settings:
 
     Attributes:
         store: where the rows are, sqlite:///PATH or postgresql://USER@HOST/DATABASE; empty: a file in the data folder.
+        forward_to: hubs (HOST:PORT, in the order they are tried) that this collector passes its reports on to.
+        forward_ca, forward_token_file: the hub's ca.pem, and a token of role leaf that the hub made.
+        forward_budget_octets: what may wait for a hub that is away; above it logs go first, verdicts last.
         ingest: HOST:PORT for reports by gRPC; `upload`: by HTTPS; `ops`: for people.
         plain: no TLS for reports; loopback only.
         certificate, key: PEM files instead of those of `init`, for reports; `ops_certificate`, `ops_key`: for people.
@@ -55,6 +59,10 @@ class Settings:
     """
 
     store: str = ""
+    forward_to: tuple[str, ...] = ()
+    forward_ca: str = ""
+    forward_token_file: str = ""
+    forward_budget_octets: int = 10 * 1024 * _MIB
     ingest: str = "0.0.0.0:7443"
     upload: str = ""
     ops: str = "127.0.0.1:7480"
@@ -143,6 +151,14 @@ class Settings:
         """Where people ask."""
         return Listen.for_people(self.ops) if self.ops else None
 
+    def hubs(self) -> Hubs | None:
+        """Where reports are passed on to; None where they are not.
+
+        Raises:
+            UsageError: a file is not named or cannot be read.
+        """
+        return read_hubs(self.forward_to, self.forward_ca, self.forward_token_file, self.forward_budget_octets)
+
     def access(self) -> Access:
         """Who may come in there.
 
@@ -178,7 +194,7 @@ class Settings:
 
 
 _TYPES = {f.name: str(f.type) for f in fields(Settings)}
-_FILES = frozenset({"certificate", "key", "ops_certificate", "ops_key"})
+_FILES = frozenset({"certificate", "key", "ops_certificate", "ops_key", "forward_ca", "forward_token_file"})
 
 
 def load(folder: Path, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
@@ -188,7 +204,7 @@ def load(folder: Path, environment: Mapping[str, str], flags: Mapping[str, Any] 
         UsageError: the file cannot be read, holds an unknown name, a wrong type or an impossible value.
     """
     values = _from_file(folder / FILE_NAME) | _from_environment(environment)
-    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    values |= {name: value for name, value in (flags or {}).items() if value not in (None, ())}
     settings = replace(Settings(), **values)
     settings.check()
     return settings

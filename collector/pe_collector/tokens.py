@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pe_agent.errors import UsageError
@@ -45,15 +46,15 @@ def new_token(
     return f"{token_id}.{secret}"
 
 
-def check_token(connection: Connection, token: str, now_s: float) -> str:
-    """The id of a token that may send now.
+def check_token(connection: Connection, token: str, now_s: float, roles: Collection[Role] = (Role.INGEST,)) -> str:
+    """The id of a token that may send now, in one of these roles.
 
     Raises:
         Refused: it is missing, unknown, expired, revoked or for people; the message says what to do.
     """
     found = find_token(connection, token, now_s)
-    if found.role is not Role.INGEST:
-        raise Refused(Reason.TOKEN_ROLE, f"token {found.id} is a {found.role} token, not one for sending; {_ADVICE}")
+    if found.role not in roles:
+        raise Refused(Reason.TOKEN_ROLE, f"token {found.id} is a {found.role} token, not one for this; {_ADVICE}")
     return found.id
 
 

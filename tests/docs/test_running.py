@@ -85,6 +85,9 @@ MORE: dict[str, Callable[[Desk], list[str]]] = {
 WORDS: dict[str, str | Callable[[Desk], str]] = {
     **dict.fromkeys(["COLLECTOR:50051", "COLLECTOR:7443", "collector.example:7443"], lambda desk: desk.ingest),
     "postgresql://pe@db.example.net/pe": lambda desk: f"sqlite:///{desk.folder / 'elsewhere.sqlite'}",
+    "hub.example:7443": "127.0.0.1:9",
+    "hub-ca.pem": lambda desk: str(desk.data / "ca.pem"),
+    "hub.token": lambda desk: str(desk.data / "first.token"),
     "COLLECTOR:443": lambda desk: desk.upload,
     **dict.fromkeys(["0.0.0.0:50051", "0.0.0.0:443"], "127.0.0.1:0"),
     **dict.fromkeys(["HOST", "WDS01"], "127.0.0.1"),

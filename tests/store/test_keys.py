@@ -6,7 +6,7 @@ from pe_collector.store.tables import TABLES
 # What does not belong to one report; small, and the same on every machine of a cluster.
 REFERENCE = {
     *("machine", "machine_mark", "clash", "token", "quarantine", "audit", "refusal", "site_prefix", "server_event"),
-    *("pattern", "pattern_event", "pattern_mark", "pattern_look", "change", "alert", "alert_channel"),
+    *("pattern", "pattern_event", "pattern_mark", "pattern_look", "change", "alert", "alert_channel", "forward_loss"),
 }
 OF_REPORTS = sorted(set(TABLES.tables) - REFERENCE)
 

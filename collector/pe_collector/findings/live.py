@@ -24,6 +24,7 @@ RECOVERS_S = 3600.0
 _BEARS_ON = (
     "SELECT max(received_at) FROM report",
     "SELECT max(last_frame_at) FROM report WHERE received_at >= (SELECT max(received_at) FROM report) - 7200",
+    "SELECT max(arrived_at) FROM forwarded",
     "SELECT count(*) FROM server_event",
     "SELECT max(noted_at) || '/' || count(*) FROM change",
     "SELECT count(*) || '/' || count(lifted) FROM quarantine",

@@ -62,5 +62,8 @@ METRICS: Sequence[Metric] = (
     Metric("probe_failures_total", "counter", ("probe", "reason", "site"), "Probes that failed."),
     Metric("dhcp_wait_seconds", "histogram", ("site",), "Seconds from link to a usable address, one value a report."),
     Metric("clock_skew_seconds", "gauge", (), "Median of the machines' clocks against this one in the last hour."),
+    Metric("forward_waiting_reports", "gauge", (), "Reports that the hub lacks something of."),
+    Metric("forward_oldest_waiting_seconds", "gauge", (), "How long the oldest of them has waited; 0: none waits."),
+    Metric("forward_lost", "gauge", ("what",), "Logs, answers and reports let go while the hub was away, in all."),
     Metric("last_backup_timestamp_seconds", "gauge", (), "When `pe-collector backup` last succeeded; 0: never."),
 )

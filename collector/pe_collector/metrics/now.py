@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 from pe_collector import __version__
 from pe_collector.connection import Connection
 from pe_collector.engine.live import State
+from pe_collector.leaf.outbox import Backlog, backlog
+from pe_collector.leaf.shedding import losses
 from pe_collector.metrics.names import METRICS, PREFIX, SEVERITIES
 from pe_collector.refusal import Reason
 from pe_collector.store.database import size_octets
@@ -28,13 +30,14 @@ _MOST_SKEWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What of the running collector is asked; each is safe from any thread."""
+    """What of the running collector is asked; each is safe from any thread. `forwards`: it passes reports on."""
 
     folder: Path
     refusals: Callable[[], Mapping[Reason, int]]
     sessions: Callable[[], int]
     queue: Callable[[], int]
     now_s: Callable[[], float]
+    forwards: bool = False
 
 
 class Now(Collector):
@@ -53,6 +56,7 @@ class Now(Collector):
             rejected.add_metric((str(reason),), times)
         yield rejected
         yield _gauge("patterns", _patterns(connection).items(), ("state", "severity"))
+        yield from _forwarding(connection, parts)
         numbers = {
             "sessions_active": parts.sessions(),
             "write_queue_length": parts.queue(),
@@ -71,6 +75,14 @@ def _gauge(name: str, values: Iterable[tuple[tuple[str, ...], float]], labels: t
     for words, number in values:
         family.add_metric(words, number)
     return family
+
+
+def _forwarding(connection: Connection, parts: Parts) -> Iterator[Metric]:
+    waiting = backlog(connection) if parts.forwards else Backlog(0, None)
+    waited_s = max(0.0, parts.now_s() - waiting.oldest_at) if waiting.oldest_at is not None else 0.0
+    yield _gauge("forward_waiting_reports", [((), waiting.reports)], ())
+    yield _gauge("forward_oldest_waiting_seconds", [((), waited_s)], ())
+    yield _gauge("forward_lost", [((what,), shed.times) for what, shed in losses(connection).items()], ("what",))
 
 
 def _patterns(connection: Connection) -> dict[tuple[str, str], int]:

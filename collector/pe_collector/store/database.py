@@ -22,6 +22,7 @@ class Task(IntEnum):
     LOOKING = 1
     LOG_READING = 2
     TELLING = 3
+    PASSING = 4
 
 
 def create(folder: Path) -> Path:

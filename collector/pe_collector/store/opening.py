@@ -60,10 +60,20 @@ def open_report(connection: Connection, arrived: Arrived) -> Opened:
         _create(connection, arrived)
         return Opened(0, 0, complete=False)
     # A carried report has no token: the machine it came from may go on with it.
-    if not arrived.carried and row["token_id"] not in ("", arrived.token_id):
+    if arrived.token_id and row["token_id"] not in _tokens_of(connection, arrived.token_id):
         raise Refused(Reason.FOREIGN_REPORT, "this report was begun under another token; start a new report")
     _refuse_other_machine(connection, arrived)
     return Opened(row["stored_through"], row["stored_octets"], bool(row["complete"]))
+
+
+def _tokens_of(connection: Connection, token_id: str) -> set[str]:
+    """The tokens whose reports this one may go on with: its own, and of a leaf those it had before it was rotated."""
+    rows = connection.execute(
+        "SELECT other.token_id FROM token own JOIN token other ON other.name=own.name AND other.role=own.role "
+        "WHERE own.token_id=? AND own.role='leaf'",
+        (token_id,),
+    )
+    return {"", token_id, *(row[0] for row in rows)}
 
 
 def _refuse_hidden(connection: Connection, arrived: Arrived) -> None:

@@ -194,6 +194,9 @@ audit = Table(
 )
 quarantine = Table("quarantine", TABLES, *key_text("token_id"), *key_real("at"), *real("since"), *maybe_real("lifted"))
 hidden_report = Table("hidden_report", TABLES, *key_text("report_id"), *text("token_id"))
+forward = Table("forward", TABLES, *key_text("report_id"), *whole("through"), *text("state", "reason"), *real("at"))
+forward_loss = Table("forward_loss", TABLES, *key_text("what"), *whole("times", "octets"), *real("last_at"))
+forwarded = Table("forwarded", TABLES, *key_text("report_id"), *text("token_id", "peer"), *real("arrived_at"))
 alert_channel = Table("alert_channel", TABLES, *key_text("channel"), *real("since"))
 alert = Table(
     "alert",

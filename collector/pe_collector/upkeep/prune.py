@@ -25,7 +25,10 @@ AT_ONCE = 50
 # The collector's writer asks for the lock again after at most 0.1 s (SQLite's busy handler).
 PAUSE_S = 0.12
 _SUCCESS = "healthy"
-_OF_REPORT = ("frame", "observation", "event", "finding", "log_chunk", "log_line", "log_waiting", "redaction")
+_OF_REPORT = (
+    *("frame", "observation", "event", "finding", "log_chunk", "log_line", "log_waiting", "redaction"),
+    *("forward", "forwarded"),
+)
 _OF_MACHINE = ("machine_mark", "clash")
 
 

@@ -33,12 +33,18 @@ class Batch(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Parcel(_message.Message):
-    __slots__ = ("token", "frames")
+    __slots__ = ("token", "frames", "peer", "received_at", "carried")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_FIELD_NUMBER: _ClassVar[int]
     token: str
     frames: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, token: _Optional[str] = ..., frames: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    peer: str
+    received_at: float
+    carried: bool
+    def __init__(self, token: _Optional[str] = ..., frames: _Optional[_Iterable[bytes]] = ..., peer: _Optional[str] = ..., received_at: _Optional[float] = ..., carried: _Optional[bool] = ...) -> None: ...
 
 class ParcelReceipt(_message.Message):
     __slots__ = ("report_id", "receipt", "refused", "message")

@@ -7,7 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pe_collector.store import database
+from pe_collector.store import sqlite
+from pe_collector.store.migrations import MIGRATIONS
 from pe_protos.v1 import report_pb2 as pb
 from sqlite_utils import Database, Migrations
 
@@ -42,8 +43,8 @@ def dump(count: int) -> str:
     """SQL that makes a database as it was after so many migrations."""
     with closing(sqlite3.connect(":memory:")) as connection:
         migrations = Migrations("pe_collector")
-        for name in database.MIGRATIONS[:count]:
-            migrations(name=name)(database._Script(name))
+        for name in MIGRATIONS[:count]:
+            migrations(name=name)(sqlite._Script(name))
         migrations.apply(Database(connection))
         for table, row in _ROWS.items():
             marks = ",".join("?" * len(row))
@@ -71,6 +72,6 @@ def _inserts(connection):
 
 if __name__ == "__main__":
     DUMPS.mkdir(exist_ok=True)
-    for number, name in enumerate(database.MIGRATIONS, start=1):
+    for number, name in enumerate(MIGRATIONS, start=1):
         if not (DUMPS / f"{name}.sql").exists():
             (DUMPS / f"{name}.sql").write_text(dump(number), encoding="utf-8", newline="\n")

@@ -1,0 +1,127 @@
+"""What goes when the hub is away for longer than the budget lasts? Logs first, then answers, whole reports last.
+
+What goes is counted, and what stays says that something is missing: a log that was let go stays named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pe_protos.v1 import report_pb2 as pb
+
+from pe_collector.connection import Connection
+from pe_collector.stream import LEFT_OUT
+
+LOG, ANSWERS, REPORT = "log", "answers", "report"
+# Of one kind at once, so that reports come in meanwhile.
+AT_ONCE = 50
+_WAITING = (
+    "FROM report r LEFT JOIN forward w ON w.report_id=r.report_id "
+    "WHERE (w.report_id IS NULL OR (w.state='open' AND w.through<r.stored_through))"
+)
+_SIZE = (
+    f"SELECT coalesce(sum(length(f.octets) + coalesce(length(c.data), 0)), 0) FROM frame f "  # noqa: S608 - ours, as below
+    "LEFT JOIN log_chunk c ON c.report_id=f.report_id AND c.sequence=f.sequence "
+    f"WHERE f.report_id IN (SELECT r.report_id {_WAITING})"
+)
+_WITH_LOGS = (
+    f"SELECT r.report_id {_WAITING} AND EXISTS (SELECT 1 FROM log_chunk c WHERE c.report_id=r.report_id "  # noqa: S608
+    "AND c.codec<>?) ORDER BY r.received_at LIMIT ?"
+)
+_WITH_ANSWERS = (
+    f"SELECT r.report_id {_WAITING} AND EXISTS (SELECT 1 FROM frame f WHERE f.report_id=r.report_id "  # noqa: S608
+    "AND f.body IN ('observation', 'event')) ORDER BY r.received_at LIMIT ?"
+)
+_ANY = f"SELECT r.report_id {_WAITING} ORDER BY r.received_at LIMIT ?"
+_LOSS = (
+    "INSERT INTO forward_loss VALUES (?,?,?,?) ON CONFLICT (what) DO UPDATE SET "
+    "times=forward_loss.times+excluded.times, octets=forward_loss.octets+excluded.octets, last_at=excluded.last_at"
+)
+_OF_REPORT = ("observation", "event", "finding", "log_chunk", "log_line", "log_waiting", "redaction", "forward")
+
+
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """So many logs, reports without their answers, or whole reports went; `octets` as they were stored."""
+
+    what: str = ""
+    times: int = 0
+    octets: int = 0
+
+
+def waiting_octets(connection: Connection) -> int:
+    """What waits for the hub takes so much."""
+    return int(connection.execute(_SIZE).fetchone()[0])
+
+
+def shed_some(connection: Connection, budget_octets: int, now_s: float) -> Shed:
+    """Let the oldest of the least needed go, if what waits is above the budget; a step for the one who writes."""
+    if waiting_octets(connection) <= budget_octets:
+        return Shed()
+    shed = _logs(connection) or _answers(connection) or _reports(connection) or Shed()
+    if shed.times:
+        connection.execute(_LOSS, (shed.what, shed.times, shed.octets, now_s))
+    return shed
+
+
+def losses(connection: Connection) -> dict[str, Shed]:
+    """What went in all, by kind."""
+    rows = connection.execute("SELECT what, times, octets FROM forward_loss")
+    found = {row["what"]: Shed(row["what"], row["times"], row["octets"]) for row in rows}
+    return {what: found.get(what, Shed(what)) for what in (LOG, ANSWERS, REPORT)}
+
+
+def _logs(connection: Connection) -> Shed | None:
+    times = octets = 0
+    for (report_id,) in connection.execute(_WITH_LOGS, (LEFT_OUT, AT_ONCE)).fetchall():
+        chunks = connection.execute(
+            "SELECT c.sequence, c.path, length(c.data) AS size, f.octets FROM log_chunk c JOIN frame f "
+            "ON f.report_id=c.report_id AND f.sequence=c.sequence WHERE c.report_id=? AND c.codec<>?",
+            (report_id, LEFT_OUT),
+        ).fetchall()
+        for chunk in chunks:
+            frame = pb.Frame.FromString(bytes(chunk["octets"]))
+            frame.log.codec = LEFT_OUT
+            _rewrite(connection, report_id, chunk["sequence"], frame)
+            connection.execute(
+                "UPDATE log_chunk SET data=?, codec=? WHERE report_id=? AND sequence=?",
+                (b"", LEFT_OUT, report_id, chunk["sequence"]),
+            )
+            octets += chunk["size"]
+        times += len({chunk["path"] for chunk in chunks})
+    return Shed(LOG, times, octets) if times else None
+
+
+def _answers(connection: Connection) -> Shed | None:
+    """Observations and events become frames without a body: their numbers stay, so that no report has a gap."""
+    times = octets = 0
+    for (report_id,) in connection.execute(_WITH_ANSWERS, (AT_ONCE,)).fetchall():
+        rows = connection.execute(
+            "SELECT sequence, length(octets) AS size FROM frame WHERE report_id=? AND body IN ('observation', 'event')",
+            (report_id,),
+        ).fetchall()
+        for row in rows:
+            _rewrite(connection, report_id, row["sequence"], pb.Frame(sequence=row["sequence"]))
+        connection.execute(
+            "UPDATE frame SET body='' WHERE report_id=? AND body IN ('observation', 'event')", (report_id,)
+        )
+        for table in ("observation", "event"):
+            connection.execute(f"DELETE FROM {table} WHERE report_id=?", (report_id,))  # noqa: S608 - our names
+        times, octets = times + 1, octets + sum(row["size"] for row in rows)
+    return Shed(ANSWERS, times, octets) if times else None
+
+
+def _reports(connection: Connection) -> Shed | None:
+    times = octets = 0
+    for (report_id,) in connection.execute(_ANY, (AT_ONCE,)).fetchall():
+        size = connection.execute("SELECT sum(length(octets)) FROM frame WHERE report_id=?", (report_id,)).fetchone()[0]
+        for table in (*_OF_REPORT, "frame", "report"):
+            connection.execute(f"DELETE FROM {table} WHERE report_id=?", (report_id,))  # noqa: S608 - our names
+        times, octets = times + 1, octets + int(size or 0)
+    return Shed(REPORT, times, octets) if times else None
+
+
+def _rewrite(connection: Connection, report_id: str, sequence: int, frame: pb.Frame) -> None:
+    connection.execute(
+        "UPDATE frame SET octets=? WHERE report_id=? AND sequence=?", (frame.SerializeToString(), report_id, sequence)
+    )
