@@ -13,8 +13,12 @@ from pe_agent import plain
 from pe_agent.errors import NotDelivered, NotKept, UsageError
 from pe_agent.model import Clock, Opening, Record, Report, receipt_code
 from pe_agent.parcel import parcel_of
+from pe_agent.probes.contract import CLOCK_SKEW_LIMIT_S
 from pe_agent.spool import Spool
 from pe_agent.trust import Stored
+
+# More is said in hours.
+_MOST_MINUTES = 120
 
 if TYPE_CHECKING:
     from pe_agent.ship import Shipment
@@ -115,7 +119,8 @@ class Recorder:
             return self._kept_only(str(exc))
         if self._spool is not None:
             self._spool.discard()
-        text = f"stored as {stored.code} by {stored.collector}, safe to reboot"
+        remarks = (_left_out(stored), _skew(stored, self.clock().wall_ms))
+        text = "; ".join((f"stored as {stored.code} by {stored.collector}, safe to reboot", *filter(None, remarks)))
         return Delivery(stored=True, text=text, code=stored.code, collector=stored.collector)
 
     def _deliver(self, timeout_s: float) -> Stored:
@@ -183,3 +188,23 @@ class Recorder:
             return str(path)
         self._unkept = "; ".join(refusals) or "no folder is known"
         return ""
+
+
+def _left_out(stored: Stored) -> str:
+    """Empty when all came to stay."""
+    if not stored.logs_left_out:
+        return ""
+    pieces = "piece" if stored.logs_left_out == 1 else "pieces"
+    return f"but {stored.logs_left_out} {pieces} of logs were not kept: the collector's disk is short"
+
+
+def _skew(stored: Stored, wall_ms: int) -> str:
+    """How wrong this machine's clock is by the collector's; empty when that is little, or not known."""
+    skew_s = (wall_ms - stored.wall_ms) / 1000
+    if not stored.wall_ms or abs(skew_s) <= CLOCK_SKEW_LIMIT_S:
+        return ""
+    minutes = round(abs(skew_s) / 60)
+    much = f"{minutes} min" if minutes < _MOST_MINUTES else f"{round(minutes / 60)} h"
+    return (
+        f"this machine's clock is {much} {'ahead of' if skew_s > 0 else 'behind'} the collector's: set it in the BIOS"
+    )

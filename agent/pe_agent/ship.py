@@ -180,7 +180,8 @@ class Shipment:
         with self._changed:
             if receipt.session:
                 self._sessions[address] = receipt.session
-            self._stored = Stored(address, receipt.stored_through, receipt.complete, receipt.code)
+            told = receipt.stored_through, receipt.complete, receipt.code, receipt.logs_left_out, receipt.wall_ms
+            self._stored = Stored(address, *told)
             self._changed.notify_all()
 
     def wake(self) -> None:

@@ -24,12 +24,17 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The collector's last word: frames on disk, whether the report is whole, and its code for the phone."""
+    """The collector's last word: frames on disk, whether the report is whole, and its code for the phone.
+
+    `wall_ms` is the collector's clock at that, Unix time, 0 when it did not say.
+    """
 
     collector: str
     stored_through: int
     complete: bool
     code: str
+    logs_left_out: int = 0
+    wall_ms: int = 0
 
 
 def read_trust(ca: str, token: str, *, plain: bool) -> Trust:

@@ -131,7 +131,10 @@ def _receipt(address: str, status: int, octets: bytes) -> Stored:
     through, complete, code = answer.get("stored_through"), answer.get("complete"), answer.get("code")
     if not (type(through) is int and type(complete) is bool and isinstance(code, str)):
         raise _Failed(f"upload to {address}: no receipt came; {_ADVICE[404]}", passing=False)
-    return Stored(address, through, complete, code)
+    left_out, wall_ms = (answer.get(name) for name in ("logs_left_out", "wall_ms"))
+    # An older collector says neither.
+    known = [number if type(number) is int else 0 for number in (left_out, wall_ms)]
+    return Stored(address, through, complete, code, *known)
 
 
 def _object(octets: bytes) -> dict[str, Any]:

@@ -195,6 +195,8 @@ def _answer(hello: pb.Hello, receipt: pb.Receipt) -> dict[str, object]:
         "stored_through": receipt.stored_through,
         "code": receipt_code(hello.report_id),
         "report_id": hello.report_id.hex(),
+        "logs_left_out": receipt.logs_left_out,
+        "wall_ms": receipt.wall_ms,
     }
 
 

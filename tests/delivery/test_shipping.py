@@ -10,6 +10,7 @@ import grpc
 import pytest
 from pe_agent import model, ship, wire
 from pe_agent.errors import NotDelivered
+from pe_agent.recorder import Recorder
 from pe_agent.trust import Trust
 from pe_protos.v1 import report_pb2 as pb
 
@@ -76,6 +77,50 @@ def taking(batch_bytes):
             yield pb.Receipt(protocol=1, stored_through=through, batch_bytes=batch_bytes)
 
     return answer
+
+
+def delivered(receipt, clock=CLOCK):
+    """What the screen says of a report whose last receipt is this one."""
+
+    def answer(frames, _context):
+        yield pb.Receipt(protocol=1)
+        next(frames)
+        next(frames)
+        yield receipt
+
+    opening = model.Opening(os.urandom(16), "0.1.0", "report", model.Identity(), model.Boot(clock))
+    with serving(answer) as peer:
+        recorder = Recorder(opening, lambda: clock, ())
+        recorder.open(lambda: ship.Shipment(opening, lambda: clock, (peer.address,), Trust(plain=True)))
+        recorder.add(model.Event(1.0, "eth0", model.EventKind.LINK_UP))
+        return recorder.finish(30)
+
+
+@pytest.mark.parametrize(
+    ("off_s", "words"),
+    [
+        (0, "safe to reboot"),
+        (-299, "safe to reboot"),
+        (-301, "safe to reboot; this machine's clock is 5 min behind the collector's: set it in the BIOS"),
+        (3 * 3600, "safe to reboot; this machine's clock is 3 h ahead of the collector's: set it in the BIOS"),
+    ],
+)
+def test_a_clock_that_is_wrong_by_more_than_five_minutes_is_said(off_s, words):
+    now_ms = 1_800_000_000_000
+    receipt = pb.Receipt(protocol=1, stored_through=1, complete=True, code="7F3K-Q2", wall_ms=now_ms)
+    delivery = delivered(receipt, model.Clock(100.0, now_ms + off_s * 1000))
+    assert delivery.stored
+    assert delivery.text.endswith(words)
+
+
+def test_a_collector_that_does_not_say_its_time_blames_no_clock():
+    assert delivered(pb.Receipt(protocol=1, stored_through=1, complete=True, code="x")).text.endswith("safe to reboot")
+
+
+def test_logs_that_the_collector_left_out_are_said():
+    receipt = pb.Receipt(protocol=1, stored_through=1, complete=True, code="7F3K-Q2", logs_left_out=2)
+    words = "safe to reboot; but 2 pieces of logs were not kept: the collector's disk is short"
+    assert delivered(receipt).text.endswith(words)
 
 
 def test_an_old_collector_gets_every_frame_alone():

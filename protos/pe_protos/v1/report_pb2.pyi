@@ -252,7 +252,7 @@ class Summary(_message.Message):
     def __init__(self, status: _Optional[str] = ..., finding_id: _Optional[str] = ..., title: _Optional[str] = ..., owner: _Optional[str] = ..., advice: _Optional[str] = ..., confidence: _Optional[float] = ..., ruled_out: _Optional[_Iterable[_Union[RuledOut, _Mapping]]] = ..., finished_at_s: _Optional[float] = ..., signatures_sha256: _Optional[bytes] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("protocol", "stored_through", "complete", "code", "batch_bytes", "session", "logs_left_out")
+    __slots__ = ("protocol", "stored_through", "complete", "code", "batch_bytes", "session", "logs_left_out", "wall_ms")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     STORED_THROUGH_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
@@ -260,6 +260,7 @@ class Receipt(_message.Message):
     BATCH_BYTES_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     LOGS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    WALL_MS_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     stored_through: int
     complete: bool
@@ -267,7 +268,8 @@ class Receipt(_message.Message):
     batch_bytes: int
     session: bytes
     logs_left_out: int
-    def __init__(self, protocol: _Optional[int] = ..., stored_through: _Optional[int] = ..., complete: _Optional[bool] = ..., code: _Optional[str] = ..., batch_bytes: _Optional[int] = ..., session: _Optional[bytes] = ..., logs_left_out: _Optional[int] = ...) -> None: ...
+    wall_ms: int
+    def __init__(self, protocol: _Optional[int] = ..., stored_through: _Optional[int] = ..., complete: _Optional[bool] = ..., code: _Optional[str] = ..., batch_bytes: _Optional[int] = ..., session: _Optional[bytes] = ..., logs_left_out: _Optional[int] = ..., wall_ms: _Optional[int] = ...) -> None: ...
 
 class Report(_message.Message):
     __slots__ = ("hello", "events", "observations", "logs", "findings", "summary")

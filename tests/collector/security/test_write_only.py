@@ -14,7 +14,7 @@ from tests.collector.security.asking import ask, bearer
 CANARY = "CanaryInTheStore"
 # Everything a receipt can say: how far, whether whole, the report's own code, and what the sender showed or is to show.
 SAID = {
-    "Receipt": {"protocol", "stored_through", "complete", "code", "batch_bytes", "session", "logs_left_out"},
+    "Receipt": {"protocol", "stored_through", "complete", "code", "batch_bytes", "session", "logs_left_out", "wall_ms"},
     "ParcelReceipt": {"report_id", "receipt", "refused", "message"},
 }
 METHODS = [f"/pe.v1.Ingest/{method.name}" for method in pb.DESCRIPTOR.services_by_name["Ingest"].methods]
@@ -118,7 +118,7 @@ def test_an_upload_of_a_stored_report_hears_only_its_receipt(told, frames, canar
     body = encode_bundle([frames.hello("", canary_report).SerializeToString()])
     headers = {"content_type": "application/vnd.pe-report"} | bearer(told.token)
     answer = ask(told.upload, "POST", "/v1/reports", body, **headers)
-    assert set(answer.document) == {"complete", "stored_through", "code", "report_id"}
+    assert set(answer.document) == {"complete", "stored_through", "code", "report_id", "logs_left_out", "wall_ms"}
     assert CANARY.encode() not in answer.body
 
 
