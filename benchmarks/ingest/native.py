@@ -33,4 +33,4 @@ def build(folder: Path) -> Path | None:
 
 def _flags(kind: str) -> list[str]:
     done = subprocess.run(["pkg-config", kind, "grpc++", "protobuf", "sqlite3"], capture_output=True, check=True)
-    return [*done.stdout.decode().split(), *(["-lpthread"] if kind == "--libs" else [])]
+    return [*done.stdout.decode().split(), *(["-lpthread", "-lz"] if kind == "--libs" else [])]

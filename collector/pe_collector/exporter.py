@@ -8,6 +8,7 @@ from pe_agent import wire
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.connection import Connection
+from pe_collector.store.blobs import octets_of
 
 
 def export_reports(connection: Connection, since_s: float) -> Iterator[str]:
@@ -22,12 +23,12 @@ def export_reports(connection: Connection, since_s: float) -> Iterator[str]:
 def frames_of(connection: Connection, report_id: str) -> Iterator[pb.Frame]:
     """A report's frames as they came, log data put back in."""
     rows = connection.execute(
-        "SELECT frame.octets, log_chunk.data FROM frame LEFT JOIN log_chunk USING (report_id, sequence) "
-        "WHERE report_id=? ORDER BY sequence",
+        "SELECT frame.octets, log_chunk.data, log_chunk.blob FROM frame "
+        "LEFT JOIN log_chunk USING (report_id, sequence) WHERE report_id=? ORDER BY sequence",
         (report_id,),
     )
     for row in rows:
         frame = pb.Frame.FromString(row["octets"])
         if row["data"] is not None:
-            frame.log.data = row["data"]
+            frame.log.data = octets_of(connection, row)
         yield frame

@@ -15,6 +15,7 @@ from pe_agent.errors import UsageError
 
 from pe_collector.connection import Connection, Row
 from pe_collector.server_side import events_of, sentences
+from pe_collector.store.blobs import octets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def logs_of(connection: Connection, report_id: str) -> list[Log]:
     of_path: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of_path[row["path"]].append(row)
-    return [_join(path, chunks) for path, chunks in of_path.items()]
+    return [_join(connection, path, chunks) for path, chunks in of_path.items()]
 
 
 def log_of(connection: Connection, report_id: str, path: str) -> Log:
@@ -114,12 +115,12 @@ def log_of(connection: Connection, report_id: str, path: str) -> Log:
     raise UsageError(f"report {report_id} has no log {path!r}; it has: {known}")
 
 
-def _join(path: str, chunks: Sequence[Row]) -> Log:
+def _join(connection: Connection, path: str, chunks: Sequence[Row]) -> Log:
     """Chunks in the order they were sent, which is how the hash counts them; gaps stay gaps."""
     octets, problems = bytearray(), []
     for chunk in chunks:
         try:
-            octets += _expand(chunk)
+            octets += _expand(chunk, octets_of(connection, chunk))
         except ValueError as exc:
             problems.append(f"chunk at {chunk['offset_bytes']}: {exc}")
     claimed = next((chunk["sha256"] for chunk in reversed(chunks) if chunk["sha256"]), b"")
@@ -127,8 +128,8 @@ def _join(path: str, chunks: Sequence[Row]) -> Log:
     return Log(path, bytes(octets), chunks[-1]["file_bytes"], intact, tuple(problems))
 
 
-def _expand(chunk: Row) -> bytes:
-    data, expected = chunk["data"], chunk["expanded_bytes"]
+def _expand(chunk: Row, data: bytes) -> bytes:
+    expected = chunk["expanded_bytes"]
     if chunk["codec"] == "left-out":
         raise ValueError(f"{expected} octets were left out: the collector's disk was short, or they were pruned")
     if chunk["codec"] not in ("", "zlib"):

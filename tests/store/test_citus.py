@@ -11,7 +11,7 @@ from pe_collector.store.store import Store
 from pe_collector.store.where import VARIABLE, parse_store
 
 from tests.store.hub import AT_ONCE, FRAMES, batch_of
-from tests.store.test_keys import OF_REPORTS, REFERENCE
+from tests.store.test_keys import BY_ADDRESS, OF_REPORTS, REFERENCE
 
 CITUS = os.environ.get("PE_CITUS", "")
 pytestmark = pytest.mark.skipif(not CITUS, reason="PE_CITUS names no Citus coordinator (postgresql://...)")
@@ -29,6 +29,8 @@ def test_reports_are_distributed_and_stored_once(tmp_path, monkeypatch):
         }
         for name in sorted(set(OF_REPORTS) - there):
             connection.execute("SELECT create_distributed_table(%s, 'report_id')", (name,))
+        for name in sorted(BY_ADDRESS - there):
+            connection.execute("SELECT create_distributed_table(%s, 'address')", (name,))
         for name in sorted(REFERENCE - there - {"audit"}):
             connection.execute("SELECT create_reference_table(%s)", (name,))
     (tmp_path / "data").mkdir()

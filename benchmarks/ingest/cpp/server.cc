@@ -162,7 +162,9 @@ class Writer {
 
   void log(const std::string& report_id, const wire::Frame& message) {
     auto& body = message.log();
-    auto* statement = prepared("INSERT OR IGNORE INTO log_chunk VALUES (?,?,?,?,?,?,?,?,?)");
+    auto* statement = prepared(
+        "INSERT OR IGNORE INTO log_chunk (report_id, sequence, path, offset_bytes, codec, expanded_bytes, file_bytes, "
+        "sha256, data) VALUES (?,?,?,?,?,?,?,?,?)");
     text(statement, 1, report_id);
     sqlite3_bind_int64(statement, 2, message.sequence());
     text(statement, 3, body.path());

@@ -82,8 +82,9 @@ def noting(noted: Sequence[Noted], now_s: float) -> Callable[[Connection], None]
 def parcels_of(connection: Connection, report: Due) -> Iterator[tuple[pb.Parcel, int]]:
     """What the hub lacks of a report, in messages that it takes, each with the number of its last frame."""
     rows = connection.execute(
-        "SELECT f.sequence, f.octets, c.data FROM frame f LEFT JOIN log_chunk c "
-        "ON c.report_id=f.report_id AND c.sequence=f.sequence WHERE f.report_id=? AND (f.sequence=0 OR f.sequence>?) "
+        "SELECT f.sequence, f.octets, coalesce(b.octets, c.data) FROM frame f LEFT JOIN log_chunk c "
+        "ON c.report_id=f.report_id AND c.sequence=f.sequence LEFT JOIN log_blob b ON b.address=c.blob "
+        "WHERE f.report_id=? AND (f.sequence=0 OR f.sequence>?) "
         "ORDER BY f.sequence",
         (report.report_id, report.through),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.connection import Connection
+from pe_collector.store.blobs import drop_if_unheld
 from pe_collector.stream import LEFT_OUT
 
 LOG, ANSWERS, REPORT = "log", "answers", "report"
@@ -20,8 +21,9 @@ _WAITING = (
     "WHERE (w.report_id IS NULL OR (w.state='open' AND w.through<r.stored_through))"
 )
 _SIZE = (
-    f"SELECT coalesce(sum(length(f.octets) + coalesce(length(c.data), 0)), 0) FROM frame f "  # noqa: S608 - ours, as below
+    "SELECT coalesce(sum(length(f.octets) + coalesce(length(b.octets), length(c.data), 0)), 0) FROM frame f "  # noqa: S608
     "LEFT JOIN log_chunk c ON c.report_id=f.report_id AND c.sequence=f.sequence "
+    "LEFT JOIN log_blob b ON b.address=c.blob "
     f"WHERE f.report_id IN (SELECT r.report_id {_WAITING})"
 )
 _WITH_LOGS = (
@@ -75,8 +77,9 @@ def _logs(connection: Connection) -> Shed | None:
     times = octets = 0
     for (report_id,) in connection.execute(_WITH_LOGS, (LEFT_OUT, AT_ONCE)).fetchall():
         chunks = connection.execute(
-            "SELECT c.sequence, c.path, length(c.data) AS size, f.octets FROM log_chunk c JOIN frame f "
-            "ON f.report_id=c.report_id AND f.sequence=c.sequence WHERE c.report_id=? AND c.codec<>?",
+            "SELECT c.sequence, c.path, c.blob, coalesce(length(b.octets), length(c.data)) AS size, f.octets "
+            "FROM log_chunk c JOIN frame f ON f.report_id=c.report_id AND f.sequence=c.sequence "
+            "LEFT JOIN log_blob b ON b.address=c.blob WHERE c.report_id=? AND c.codec<>?",
             (report_id, LEFT_OUT),
         ).fetchall()
         for chunk in chunks:
@@ -84,10 +87,11 @@ def _logs(connection: Connection) -> Shed | None:
             frame.log.codec = LEFT_OUT
             _rewrite(connection, report_id, chunk["sequence"], frame)
             connection.execute(
-                "UPDATE log_chunk SET data=?, codec=? WHERE report_id=? AND sequence=?",
+                "UPDATE log_chunk SET data=?, codec=?, blob=NULL WHERE report_id=? AND sequence=?",
                 (b"", LEFT_OUT, report_id, chunk["sequence"]),
             )
             octets += chunk["size"]
+        drop_if_unheld(connection, {chunk["blob"] for chunk in chunks if chunk["blob"]})
         times += len({chunk["path"] for chunk in chunks})
     return Shed(LOG, times, octets) if times else None
 
@@ -115,8 +119,11 @@ def _reports(connection: Connection) -> Shed | None:
     times = octets = 0
     for (report_id,) in connection.execute(_ANY, (AT_ONCE,)).fetchall():
         size = connection.execute("SELECT sum(length(octets)) FROM frame WHERE report_id=?", (report_id,)).fetchone()[0]
+        held = connection.execute("SELECT blob FROM log_chunk WHERE report_id=? AND blob IS NOT NULL", (report_id,))
+        blobs = {row[0] for row in held.fetchall()}
         for table in (*_OF_REPORT, "frame", "report"):
             connection.execute(f"DELETE FROM {table} WHERE report_id=?", (report_id,))  # noqa: S608 - our names
+        drop_if_unheld(connection, blobs)
         times, octets = times + 1, octets + int(size or 0)
     return Shed(REPORT, times, octets) if times else None
 

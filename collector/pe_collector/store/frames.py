@@ -109,6 +109,8 @@ def _insert(connection: Connection, fresh: Sequence[Filed]) -> None:
         rows["frame"].append((frame.report_id, frame.sequence, frame.body, frame.octets))
         if frame.table:
             rows[frame.table].append(frame.row)
+        if frame.blob is not None:
+            rows["log_blob"].append(frame.blob)
     for table, those in rows.items():
         connection.executemany(INSERTS[table], those)
     connection.executemany(

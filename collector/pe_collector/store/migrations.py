@@ -14,6 +14,7 @@ MIGRATIONS = (
     "0005_patterns",
     "0006_access",
     "0007_alerts",
+    "0008_log_blobs",
     "0009_forwarding",
 )
 

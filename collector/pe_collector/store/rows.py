@@ -5,23 +5,25 @@ Words are stored as they were sent: a reason this version does not know is shown
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from pe_agent import wire
 from pe_protos.v1 import report_pb2 as pb
 
 _MOST = 2**63 - 1
+_to_json = json.JSONEncoder().encode
 
 INSERTS = {
     "frame": "INSERT INTO frame VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
     "observation": "INSERT INTO observation VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
     "event": "INSERT INTO event VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
     "finding": "INSERT INTO finding VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-    "log_chunk": "INSERT INTO log_chunk VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+    "log_chunk": "INSERT INTO log_chunk VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+    "log_blob": "INSERT INTO log_blob VALUES (?,?) ON CONFLICT DO NOTHING",
 }
 
 
@@ -34,9 +36,11 @@ class Removed:
     values: int
 
 
-@dataclass(frozen=True, slots=True)
-class Filed:
-    """One frame ready for the tables. `table` is empty when this version has no table for its body."""
+class Filed(NamedTuple):
+    """One frame ready for the tables. `table` is empty when this version has no table for its body.
+
+    `blob` is what a chunk of a log holds, after its address.
+    """
 
     report_id: str
     sequence: int
@@ -47,6 +51,7 @@ class Filed:
     row: tuple[Any, ...] = ()
     summary: pb.Summary | None = None
     redacted: tuple[Removed, ...] = ()
+    blob: tuple[str, bytes] | None = None
 
 
 def file_frame(report_id: str, frame: pb.Frame, octets: bytes, redacted: tuple[Removed, ...] = ()) -> Filed:
@@ -55,11 +60,13 @@ def file_frame(report_id: str, frame: pb.Frame, octets: bytes, redacted: tuple[R
     size = len(octets)
     table, columns = _TABLES.get(body, ("", None))
     row = (report_id, frame.sequence, *columns(getattr(frame, body))) if columns else ()
+    blob = None
     if body == "log":
+        blob = (row[-1], frame.log.data) if row[-1] else None
         frame.log.ClearField("data")
         octets = frame.SerializeToString()
     summary = frame.summary if body == "summary" else None
-    return Filed(report_id, frame.sequence, body, octets, size, table, row, summary, redacted)
+    return Filed(report_id, frame.sequence, body, octets, size, table, row, summary, redacted, blob)
 
 
 def finite(number: float) -> float | None:
@@ -68,10 +75,19 @@ def finite(number: float) -> float | None:
 
 
 def _observation(body: pb.Observation) -> tuple[Any, ...]:
-    facts = wire.facts_from_pb(body.facts)
-    known = {name: v for name, v in sorted(facts.items()) if not isinstance(v, float) or math.isfinite(v)}
     times = finite(body.started_at_s), finite(body.elapsed_s)
-    return body.probe, body.target, body.outcome, body.reason, *times, json.dumps(known)
+    return body.probe, body.target, body.outcome, body.reason, *times, _to_json(_facts(body.facts))
+
+
+def _facts(facts: Any) -> dict[str, Any]:
+    """As wire.facts_from_pb, by name and without numbers that JSON has no word for."""
+    known = {}
+    for name in sorted(facts):
+        value = facts[name]
+        kind = value.WhichOneof("kind")
+        if kind is not None and (kind != "real" or math.isfinite(value.real)):
+            known[name] = getattr(value, kind)
+    return known
 
 
 def _event(body: pb.Event) -> tuple[Any, ...]:
@@ -87,7 +103,8 @@ def _finding(body: pb.Finding) -> tuple[Any, ...]:
 
 def _log(body: pb.LogChunk) -> tuple[Any, ...]:
     offset, size = min(body.offset_bytes, _MOST), min(body.file_bytes, _MOST)
-    return body.path, offset, body.codec, body.expanded_bytes, size, body.sha256, body.data
+    address = hashlib.sha256(body.data).hexdigest() if body.data else None
+    return body.path, offset, body.codec, body.expanded_bytes, size, body.sha256, b"", address
 
 
 _TABLES: dict[str, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {

@@ -92,7 +92,9 @@ log_chunk = Table(
     *text("codec"),
     *whole("expanded_bytes", "file_bytes"),
     *octets("sha256", "data"),
+    *maybe_text("blob"),
 )
+log_blob = Table("log_blob", TABLES, *key_text("address"), *octets("octets"))
 machine = Table(
     "machine",
     TABLES,

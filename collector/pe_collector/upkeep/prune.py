@@ -18,6 +18,7 @@ from pe_protos.v1 import report_pb2 as pb
 from pe_collector import audit
 from pe_collector.connection import Connection
 from pe_collector.store import FILE_NAME, open_reader, open_writer
+from pe_collector.store.blobs import drop_unheld, sizes_at
 from pe_collector.store.catalog import is_sqlite
 from pe_collector.stream import LEFT_OUT
 
@@ -54,7 +55,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How much went. `log_octets` as stored; `free_octets` inside the file, for what comes next."""
+    """How much went. `log_octets` as these logs had them, `free_octets` inside the file, for what comes next."""
 
     failures: int = 0
     successes: int = 0
@@ -81,6 +82,7 @@ def prune(folder: Path, keep: Keep, now_s: float, pause: Callable[[float], None]
             successes=_drop_reports(connection, "outcome=?", now_s - keep.successes_s, pause),
         )
         logs, octets = _empty_logs(connection, now_s - keep.logs_s, pause)
+        drop_unheld(connection, lambda: pause(PAUSE_S))
         pruned = replace(
             pruned,
             logs=logs,
@@ -121,10 +123,11 @@ def _empty_logs(connection: Connection, before_s: float, pause: Callable[[float]
         wanted = (json.dumps(report_ids),)
         connection.execute("BEGIN IMMEDIATE")
         rows = connection.execute(
-            "SELECT report_id, sequence, log_chunk.path, length(data) AS octets FROM json_each(?) "
+            "SELECT report_id, sequence, log_chunk.path, length(data) AS octets, blob FROM json_each(?) "
             "CROSS JOIN log_chunk ON report_id=value WHERE codec<>?",
             (*wanted, LEFT_OUT),
         ).fetchall()
+        sizes = sizes_at(connection, {row["blob"] for row in rows if row["blob"]})
         for row in rows:
             _empty(connection, row["report_id"], row["sequence"])
         for table in ("log_line", "log_waiting"):
@@ -134,7 +137,7 @@ def _empty_logs(connection: Connection, before_s: float, pause: Callable[[float]
             )
         connection.execute("COMMIT")
         logs += len({(row["report_id"], row["path"]) for row in rows})
-        octets += sum(row["octets"] for row in rows)
+        octets += sum(row["octets"] + sizes.get(row["blob"], 0) for row in rows)
         pause(PAUSE_S)
     return logs, octets
 
@@ -161,7 +164,8 @@ def _empty(connection: Connection, report_id: str, sequence: int) -> None:
         frame.log.codec = LEFT_OUT
         octets = frame.SerializeToString()
         connection.execute("UPDATE frame SET octets=? WHERE report_id=? AND sequence=?", (octets, *key))
-    connection.execute("UPDATE log_chunk SET data=?, codec=? WHERE report_id=? AND sequence=?", (b"", LEFT_OUT, *key))
+    emptied = "UPDATE log_chunk SET data=?, blob=NULL, codec=? WHERE report_id=? AND sequence=?"
+    connection.execute(emptied, (b"", LEFT_OUT, *key))
 
 
 def _drop_machines(connection: Connection, pause: Callable[[float], None]) -> int:

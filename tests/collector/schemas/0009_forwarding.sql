@@ -91,7 +91,7 @@ CREATE TABLE log_chunk (
     expanded_bytes INTEGER NOT NULL,
     file_bytes INTEGER NOT NULL,
     sha256 BLOB NOT NULL,
-    data BLOB NOT NULL,
+    data BLOB NOT NULL, blob TEXT,
     PRIMARY KEY (report_id, sequence)
 );
 CREATE TABLE machine (
@@ -256,6 +256,10 @@ CREATE TABLE alert (
     error TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (pattern_id, at_s, state, channel)
 ) WITHOUT ROWID;
+CREATE TABLE log_blob (
+    address TEXT PRIMARY KEY,
+    octets BLOB NOT NULL
+);
 CREATE TABLE forward (
     report_id TEXT PRIMARY KEY,
     through INTEGER NOT NULL,
@@ -340,6 +344,7 @@ CREATE INDEX audit_by_time ON audit (at);
 CREATE INDEX hidden_report_by_token ON hidden_report (token_id);
 CREATE INDEX report_by_token ON report (token_id, received_at);
 CREATE INDEX alert_waiting ON alert (next_at) WHERE settled_at IS NULL;
+CREATE INDEX log_chunk_by_blob ON log_chunk (blob) WHERE blob IS NOT NULL;
 CREATE INDEX forwarded_by_time ON forwarded (arrived_at);
 CREATE TRIGGER log_line_added AFTER INSERT ON log_line BEGIN
     INSERT INTO log_search (rowid, text) VALUES (new.search_key, new.text);
@@ -347,17 +352,18 @@ END;
 CREATE TRIGGER log_line_gone AFTER DELETE ON log_line BEGIN
     INSERT INTO log_search (log_search, rowid, text) VALUES ('delete', old.search_key, old.text);
 END;
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (1, 'pe_collector', '0001_reports', '2026-11-23 09:00:19.999980+00:00');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (2, 'pe_collector', '0002_server_events', '2026-11-23 09:00:20.000878+00:00');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (3, 'pe_collector', '0003_redaction', '2026-11-23 09:00:20.001389+00:00');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (4, 'pe_collector', '0004_questions', '2026-11-23 09:00:20.008894+00:00');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (5, 'pe_collector', '0005_patterns', '2026-11-23 09:00:20.010434+00:00');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (6, 'pe_collector', '0006_access', '2026-11-23 09:00:20.011852+00:00');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (7, 'pe_collector', '0007_alerts', '2026-11-23 09:00:20.012437+00:00');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (8, 'pe_collector', '0009_forwarding', '2026-11-23 09:00:20.013117+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (1, 'pe_collector', '0001_reports', '2026-11-23 09:27:18.031748+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (2, 'pe_collector', '0002_server_events', '2026-11-23 09:27:18.032461+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (3, 'pe_collector', '0003_redaction', '2026-11-23 09:27:18.032940+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (4, 'pe_collector', '0004_questions', '2026-11-23 09:27:18.038623+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (5, 'pe_collector', '0005_patterns', '2026-11-23 09:27:18.039625+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (6, 'pe_collector', '0006_access', '2026-11-23 09:27:18.041157+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (7, 'pe_collector', '0007_alerts', '2026-11-23 09:27:18.041739+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (8, 'pe_collector', '0008_log_blobs', '2026-11-23 09:27:18.042878+00:00');
+INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (9, 'pe_collector', '0009_forwarding', '2026-11-23 09:27:18.043524+00:00');
 INSERT INTO frame (report_id, sequence, body, octets) VALUES ('0190a0b0c0d07000800000000000ab01', 0, 'hello', X'121408011A100190A0B0C0D07000800000000000AB01');
 INSERT INTO report (report_id, code, machine_id, boot_key, received_at, last_frame_at, peer, token_id, carried, protocol, agent_version, trigger, boot_id, image_build, image_name, os_version, booted_at, agent_wall_ms, agent_uptime_s, utc_offset_min, clock_skew_s, attributes, address, prefix, server, image, outcome, verdict, title, owner, advice, confidence, summary_sequence, stored_through, stored_octets, complete, address_key, site, model, nic, nic_driver, switch, switch_port, link_to_address_s, phase, phases, speaks) VALUES ('0190a0b0c0d07000800000000000ab01', '7F3K-Q2', 'm1', 'm1-1000', 1000000000.0, 1000000000.0, 'ipv4:10.1.2.3:50000', 't1', 0, 1, '0.1.0', 'report', '', 'b1', 'WinPE-x64', '', 1000000000.0, NULL, NULL, NULL, NULL, '{}', '10.1.2.3', '10.1.2.0/24', NULL, NULL, 'fault', 'wds-rpc-filtered', '', '', '', NULL, NULL, 2, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '', '', 1);
 INSERT INTO machine (machine_id, smbios_uuid, serial, manufacturer, model, first_seen, last_seen) VALUES ('m1', 'u', 'S1', '', 'X1', 1000000000.0, 1000000000.0);
 INSERT INTO observation (report_id, sequence, probe, target, outcome, reason, started_at_s, elapsed_s, facts) VALUES ('0190a0b0c0d07000800000000000ab01', 1, 'address', 'eth0', 'ok', 'answered', NULL, NULL, '{"address": "10.1.2.3", "prefix_length": 24, "link_up": true}');
-INSERT INTO log_chunk (report_id, sequence, path, offset_bytes, codec, expanded_bytes, file_bytes, sha256, data) VALUES ('0190a0b0c0d07000800000000000ab01', 2, 'setupact.log', 0, '', 6, 6, X'', X'61206C696E65');
+INSERT INTO log_chunk (report_id, sequence, path, offset_bytes, codec, expanded_bytes, file_bytes, sha256, data, blob) VALUES ('0190a0b0c0d07000800000000000ab01', 2, 'setupact.log', 0, '', 6, 6, X'', X'61206C696E65', NULL);
 INSERT INTO token (token_id, secret_hash, name, created, expires, revoked, last_used, last_peer, role) VALUES ('t1', 'h', 'first', 1.0, 2000000000.0, NULL, NULL, NULL, 'ingest');

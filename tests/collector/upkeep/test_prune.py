@@ -3,17 +3,19 @@
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from pe_agent.errors import UsageError
-from pe_collector import exporter, reports, store
+from pe_collector import exporter, quarantine, reports, store
+from pe_collector.tokens import new_token
 from pe_collector.upkeep.prune import Keep, prune
 from pe_protos.v1 import report_pb2 as pb
 
 DAY_S = 86400.0
 NOW_S = 2e9
 KEEP = Keep(failures_s=365 * DAY_S, successes_s=90 * DAY_S, logs_s=30 * DAY_S)
-LOG = b"2026-11-01 Info a line of the log\n" * 40
+LOG = b"2026-11-01 Info a line of the log\n" * 1000
 
 
 def report_id(number):
@@ -79,6 +81,31 @@ def test_logs_go_first_and_stay_named(filled):
         fresh = reports.log_of(connection, report_id(11).hex(), "setupact.log")
     assert (log.octets, fresh.octets) == (b"", LOG)
     assert "pruned" in log.problems[0]
+
+
+def blobs(folder):
+    return [octets for (octets,) in asked(folder, "SELECT octets FROM log_blob")]
+
+
+def test_a_log_that_several_reports_brought_is_kept_once_and_goes_with_the_last(filled):
+    assert blobs(filled) == [LOG]
+    pruned(filled)
+    assert blobs(filled) == [LOG]
+    pruned(filled, replace(KEEP, logs_s=0.5 * DAY_S))
+    assert blobs(filled) == []
+
+
+def test_a_log_of_a_report_in_quarantine_outlives_the_report_that_shares_it(filled):
+    quarantined = report_id(11).hex()
+    with closing(store.open_writer(filled / store.FILE_NAME)) as connection:
+        connection.execute("UPDATE report SET token_id='bad' WHERE report_id=?", (quarantined,))
+        new_token(connection, "t", NOW_S)
+        connection.execute("UPDATE token SET token_id='bad'")
+        quarantine.hide(connection, "bad", 0.0, NOW_S)
+        pruned(filled, replace(KEEP, logs_s=0.5 * DAY_S))
+        assert blobs(filled) == [LOG]
+        quarantine.lift(connection, "bad", NOW_S)
+        assert reports.log_of(connection, quarantined, "setupact.log").octets == LOG
 
 
 def test_a_report_whose_logs_went_is_still_exported_whole(filled):
