@@ -259,7 +259,16 @@ def _chunk_from_pb(body: pb.LogChunk) -> LogChunk:
     return LogChunk(body.path, body.offset_bytes, expand_chunk(body), body.file_bytes, body.sha256)
 
 
-def expand_chunk(body: pb.LogChunk) -> bytes:
+def inflate(packed: bytes, most: int) -> bytes:
+    """At most so many octets of what zlib packed.
+
+    Raises:
+        zlib.error: damaged.
+    """
+    return zlib.decompressobj().decompress(packed, most)
+
+
+def expand_chunk(body: pb.LogChunk, inflate: Callable[[bytes, int], bytes] = inflate) -> bytes:
     """The log octets of a chunk, never more than it claims and never more than MAX_CHUNK_OCTETS.
 
     Raises:
@@ -271,20 +280,14 @@ def expand_chunk(body: pb.LogChunk) -> bytes:
     if body.codec == "":
         octets = body.data
     elif body.codec == "zlib":
-        octets = _inflate(body.data, body.expanded_bytes, where)
+        try:
+            octets = inflate(body.data, body.expanded_bytes + 1)
+        except zlib.error as exc:
+            raise DecodeError(f"{where}: damaged ({exc})") from exc
     else:
         raise DecodeError(f"{where}: codec {body.codec!r} is not known here")
     if len(octets) != body.expanded_bytes:
         raise DecodeError(f"{where}: holds {len(octets)} octets and claims {body.expanded_bytes}")
-    return octets
-
-
-def _inflate(packed: bytes, expected: int, where: str) -> bytes:
-    inflater = zlib.decompressobj()
-    try:
-        octets = inflater.decompress(packed, expected + 1)
-    except zlib.error as exc:
-        raise DecodeError(f"{where}: damaged ({exc})") from exc
     return octets
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import operator
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -60,6 +61,7 @@ def parse(text: str) -> tuple[AttributeRow, ...]:
     return tuple(_row(table) for table in tomllib.loads(text)["attribute"])
 
 
+@functools.lru_cache(maxsize=16_384)
 def subnet_of(address: str, prefix_length: str) -> str:
     """`10.10.1.0/24`; empty when the two make no network."""
     try:
@@ -90,10 +92,12 @@ def _fact(row: AttributeRow, observed: Observed) -> str:
 def _field(row: AttributeRow, hello: pb.Hello, found: Mapping[str, str]) -> str:
     if row.source == SUBNET:
         return subnet_of(found.get("address", ""), found.get("prefix_length", ""))
-    value: Any = hello
-    for part in row.source.split("."):
-        value = getattr(value, part)
-    return str(value)
+    return str(_getter(row.source)(hello))
+
+
+@functools.cache
+def _getter(source: str) -> Callable[[pb.Hello], object]:
+    return operator.attrgetter(source)
 
 
 def _text(value: object) -> str:

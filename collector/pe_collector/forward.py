@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pe_agent.model import receipt_code
 from pe_agent.wire import PROTOCOL
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import limits as bounds
-from pe_collector.connection import Connection
 from pe_collector.door import Admitted
 from pe_collector.intake import Intake
 from pe_collector.redaction import ReportRedaction
 from pe_collector.refusal import Reason, Refused
 from pe_collector.reserve import Room
 from pe_collector.roles import FORWARDERS
-from pe_collector.store import Arrived, Filed, Opened, Stored, file_frame, open_report
-from pe_collector.store.opening import MOST_CARRIED_S
+from pe_collector.store import Arrived, Filed, Opened, Stored
+from pe_collector.store.opening import MOST_CARRIED_S, Through
 
 # Parcels of one stream between their arrival and their receipt.
 MOST_UNDER_WAY = 256
 MOST_PEER = 200
 CHECK_TOKEN_EVERY_S = 1.0
-_THROUGH = (
-    "INSERT INTO forwarded VALUES (?,?,?,?) ON CONFLICT (report_id) DO UPDATE SET "
-    "token_id=excluded.token_id, peer=excluded.peer, arrived_at=excluded.arrived_at"
-)
 
 
 class Forwarding:
@@ -85,7 +80,7 @@ class Forwarding:
         hello = bounds.read_hello(parcel.frames[0] if parcel.frames else b"", self._intake.limits)
         report_id = hello.report_id
         try:
-            frames = self._unpack(report_id.hex(), parcel.frames[1:])
+            records = self._unpack(parcel.frames[1:])
         except Refused as exc:
             self._say(report_id, None, exc)
             return
@@ -97,20 +92,24 @@ class Forwarding:
             self._say(report_id, answer, failure)
 
         intake = self._intake
-        intake.writer.order(intake.desk.waiting(hear), frames, self._beginning(self._arrived(hello, parcel), size))
+        redaction = ReportRedaction(intake.redaction_key)
 
-    def _unpack(self, report_id: str, frames: Sequence[bytes]) -> tuple[Filed, ...]:
+        def file() -> tuple[Filed, ...]:
+            return redaction.file(report_id.hex(), [records])
+
+        intake.writer.bring(intake.desk.waiting(hear), file, self._arrived(hello, parcel, size))
+
+    def _unpack(self, frames: Sequence[bytes]) -> list[tuple[pb.Frame, bytes]]:
         limits = self._intake.limits
         if self._intake.reserve.room() is not Room.ALL:
             # Unlike an agent a collector can wait until there is room for everything.
             raise Refused(Reason.DISK_RESERVE, "the collector's disk is nearly full; send again later")
-        redaction, tally, filed = ReportRedaction(self._intake.redaction_key), bounds.Tally(limits), []
-        for octets in frames:
-            frame = bounds.read_record(octets, limits)
-            if frame.WhichOneof("body") == "log":
+        tally = bounds.Tally(limits)
+        records = [(bounds.read_record(octets, limits), octets) for octets in frames]
+        for frame, _ in records:
+            if frame.HasField("log"):
                 tally.count(frame.log)
-            filed.append(file_frame(report_id, frame, *redaction.redact(frame, octets)))
-        return tuple(filed)
+        return records
 
     def _check_again(self) -> None:
         """A stream that lasts for days ends when its token does."""
@@ -119,28 +118,18 @@ class Forwarding:
             self._checked_at = now_s
             self._intake.is_leaf(self._token_id)
 
-    def _arrived(self, hello: pb.Hello, parcel: pb.Parcel) -> Arrived:
+    def _arrived(self, hello: pb.Hello, parcel: pb.Parcel, size: int) -> Arrived:
         """Where the report came from, and when: what a leaf says, if it can be."""
         hello.ClearField("token")
         hello.ClearField("session")
         now_s, peer = self._intake.now_s(), self._context.peer()
+        most = self._intake.limits.octets - size
         if not self._is_leaf:
-            return Arrived(hello, peer, self._token_id, now_s)
+            return Arrived(hello, peer, self._token_id, now_s, most_octets=most)
         plausible = now_s - MOST_CARRIED_S < parcel.received_at <= now_s
         at_s = parcel.received_at if plausible else now_s
-        return Arrived(hello, parcel.peer[:MOST_PEER] or peer, self._token_id, at_s, parcel.carried)
-
-    def _beginning(self, arrived: Arrived, size: int) -> Callable[[Connection], Opened]:
-        most, now_s, through = self._intake.limits.octets, self._intake.now_s(), self._context.peer()
-
-        def begin(connection: Connection) -> Opened:
-            opened = open_report(connection, arrived)
-            connection.execute(_THROUGH, (arrived.report_id, arrived.token_id, through, now_s))
-            if opened.stored_octets + size > most:
-                raise Refused(Reason.TOO_MUCH, f"a report has at most {most} octets")
-            return opened
-
-        return begin
+        first = parcel.peer[:MOST_PEER] or peer
+        return Arrived(hello, first, self._token_id, at_s, parcel.carried, most, Through(peer, now_s))
 
     def _say(self, report_id: bytes, answer: Stored | Opened | None, failure: BaseException | None) -> None:
         receipt = pb.ParcelReceipt(report_id=report_id)

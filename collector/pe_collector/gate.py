@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import time
 from collections import Counter
@@ -92,10 +93,16 @@ def host_of(peer: str) -> str:
 
 def source_of(peer: str) -> str:
     """The network a peer is counted with; the peer itself when it has no address."""
+    return _network_of(host_of(peer).partition("%")[0]) or peer[:100]
+
+
+@functools.lru_cache(maxsize=16_384)
+def _network_of(host: str) -> str:
+    """Empty for what is no address."""
     try:
-        address = ipaddress.ip_address(host_of(peer).partition("%")[0])
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return peer[:100]
+        return ""
     mapped = getattr(address, "ipv4_mapped", None) or address
     bits = _V4_PREFIX if mapped.version == 4 else _V6_PREFIX
     return str(ipaddress.ip_network((mapped, bits), strict=False))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from pe_protos.v1 import report_pb2 as pb
 
@@ -57,7 +59,22 @@ JUNK_SERIALS = frozenset(
 )
 JUNK_MACS = frozenset({"00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"})
 
+_MACHINE = (
+    "INSERT INTO machine VALUES (?,?,?,?,?,?,?) ON CONFLICT (machine_id) DO UPDATE SET "
+    "smbios_uuid=excluded.smbios_uuid, serial=excluded.serial, manufacturer=excluded.manufacturer, "
+    "model=excluded.model, last_seen=excluded.last_seen"
+)
+_MARK = "INSERT INTO machine_mark VALUES (?,?,?) ON CONFLICT DO NOTHING"
+
 Marks = Mapping[str, frozenset[str]]
+
+
+class Told(NamedTuple):
+    """What a report says of its machine, and when it came."""
+
+    identity: pb.Identity
+    report_id: str
+    at_s: float
 
 
 def marks_of(identity: pb.Identity) -> dict[str, frozenset[str]]:
@@ -90,32 +107,65 @@ def machine_id_of(marks: Marks, otherwise: str) -> str:
     return base64.b32encode(hashlib.sha256(told.encode()).digest())[:10].decode().lower()
 
 
-def resolve_machine(connection: Connection, identity: pb.Identity, report_id: str, now_s: float) -> str:
-    """The known machine these marks fit best, or a new one; its marks and clashes are noted.
+def resolve_machines(connection: Connection, told: Iterable[Told]) -> list[str]:
+    """The known machine that each one's marks fit best, or a new one; marks and clashes are noted, in this order.
 
     A report without a single usable mark is a machine of its own.
     """
-    marks = marks_of(identity)
-    machine_id = _best_known(connection, marks) or machine_id_of(marks, report_id)
-    _note_machine(connection, machine_id, identity, now_s)
-    return machine_id
+    each = [(one, marks_of(one.identity)) for one in told]
+    known = _known_pairs(connection, [marks for _, marks in each])
+    machine_ids: list[str] = []
+    new: list[tuple[str, Told, Marks]] = []
+    for one, marks in each:
+        pairs = _pairs(marks)
+        if known.isdisjoint(pairs):
+            # Nobody has any of these marks, so there is nobody to be compared with and nothing to clash.
+            machine_id = machine_id_of(marks, one.report_id)
+            new.append((machine_id, one, marks))
+        else:
+            _note_new(connection, new)
+            new = []
+            machine_id = _best_known(connection, marks) or machine_id_of(marks, one.report_id)
+            _note_machine(connection, machine_id, one.identity, one.at_s)
+        known.update(pairs)
+        machine_ids.append(machine_id)
+    _note_new(connection, new)
+    return machine_ids
+
+
+def _known_pairs(connection: Connection, all_marks: Iterable[Marks]) -> set[tuple[str, str]]:
+    """Those kinds and values that some machine has."""
+    values: defaultdict[str, set[str]] = defaultdict(set)
+    for marks in all_marks:
+        for kind, those in marks.items():
+            values[kind] |= those
+    found: set[tuple[str, str]] = set()
+    for kind, wanted in values.items():
+        question = "SELECT value FROM machine_mark WHERE kind=? AND value IN (SELECT value FROM json_each(?))"
+        found.update((kind, row[0]) for row in connection.execute(question, (kind, json.dumps(sorted(wanted)))))
+        # A list in JSON may lose it on the way: it is looked up by itself.
+        found.update((kind, value) for value in wanted if "\0" in value)
+    return found
+
+
+def _note_new(connection: Connection, new: Sequence[tuple[str, Told, Marks]]) -> None:
+    """Machines whose marks nobody has yet."""
+    if not new:
+        return
+    connection.executemany(_MACHINE, [_machine_row(machine_id, one.identity, one.at_s) for machine_id, one, _ in new])
+    marks = [(kind, value, machine_id) for machine_id, _, marks in new for kind, value in _pairs(marks)]
+    connection.executemany(_MARK, marks)
+    for machine_id, one, _ in new:
+        _note_name(connection, machine_id, one.identity.computer_name)
+
+
+def _machine_row(machine_id: str, identity: pb.Identity, now_s: float) -> tuple[str | float, ...]:
+    named = identity.smbios_uuid, identity.serial, identity.manufacturer, identity.model
+    return machine_id, *named, now_s, now_s
 
 
 def _note_machine(connection: Connection, machine_id: str, identity: pb.Identity, now_s: float) -> None:
-    connection.execute(
-        "INSERT INTO machine VALUES (?,?,?,?,?,?,?) ON CONFLICT (machine_id) DO UPDATE SET "
-        "smbios_uuid=excluded.smbios_uuid, serial=excluded.serial, manufacturer=excluded.manufacturer, "
-        "model=excluded.model, last_seen=excluded.last_seen",
-        (
-            machine_id,
-            identity.smbios_uuid,
-            identity.serial,
-            identity.manufacturer,
-            identity.model,
-            now_s,
-            now_s,
-        ),
-    )
+    connection.execute(_MACHINE, _machine_row(machine_id, identity, now_s))
     for kind, value in _pairs(marks_of(identity)):
         _note_mark(connection, (kind, value, machine_id), now_s)
     _note_name(connection, machine_id, identity.computer_name)
@@ -128,7 +178,7 @@ def _note_name(connection: Connection, machine_id: str, name: str) -> None:
         connection.execute(
             "DELETE FROM machine_mark WHERE machine_id=? AND kind=? AND value<>?", (machine_id, NAME, known)
         )
-        connection.execute("INSERT INTO machine_mark VALUES (?,?,?) ON CONFLICT DO NOTHING", (NAME, known, machine_id))
+        connection.execute(_MARK, (NAME, known, machine_id))
 
 
 def remake_machine(connection: Connection, machine_id: str, told: Sequence[tuple[pb.Identity, float]]) -> None:
@@ -166,7 +216,7 @@ def _known_marks(connection: Connection, machine_id: str) -> dict[str, frozenset
 
 def _note_mark(connection: Connection, mark: tuple[str, str, str], now_s: float) -> None:
     kind, value, _ = mark
-    added = connection.execute("INSERT INTO machine_mark VALUES (?,?,?) ON CONFLICT DO NOTHING", mark).rowcount
+    added = connection.execute(_MARK, mark).rowcount
     if added:
         connection.execute(
             "INSERT INTO clash SELECT kind, value, machine_id, ? FROM machine_mark WHERE kind=? AND value=? "

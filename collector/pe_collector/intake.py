@@ -20,8 +20,8 @@ from pe_collector.refusal import Reason, Refusals, Refused
 from pe_collector.reserve import Reserve, Room
 from pe_collector.roles import Role
 from pe_collector.sessions import Sessions
-from pe_collector.store import Arrived, Opened, Writer, open_report
-from pe_collector.stream import Put, Stream
+from pe_collector.store import Arrived, Opened, Writer
+from pe_collector.stream import Beginning, Put, Stream
 from pe_collector.tokens import check_token, good_token
 
 ALL_IN_FLIGHT_OCTETS = 64 * 1024 * 1024
@@ -63,8 +63,8 @@ class Intake:
         """
         return good_token(self.reader, token_id, self.now_s()).role is Role.LEAF
 
-    async def open(self, hello: pb.Hello, peer: str, token_id: str) -> Opened:
-        """Make the report's row, or find it; the hello loses its token.
+    async def open(self, hello: pb.Hello, peer: str, token_id: str) -> Beginning:
+        """Find the report, or let it begin with its first frames; the hello loses its token.
 
         Raises:
             Refused: the report was begun under another token.
@@ -75,13 +75,18 @@ class Intake:
         hello.ClearField("token")
         hello.ClearField("session")
         arrived = Arrived(hello, peer, token_id, self.now_s())
+        if not self._is_there(arrived.report_id):
+            return Beginning(Opened(0, 0, complete=False), arrived)
         waiting: Waiting[Opened]
         opened: asyncio.Future[Opened]
         waiting, opened = self.desk.future()
-        self.writer.order(waiting, (), lambda connection: open_report(connection, arrived))
-        return await opened
+        self.writer.bring(waiting, tuple, arrived)
+        return Beginning(await opened)
 
-    def stream(self, hello: pb.Hello, opened: Opened) -> Stream:
+    def _is_there(self, report_id: str) -> bool:
+        return self.reader.execute("SELECT 1 FROM report WHERE report_id=?", (report_id,)).fetchone() is not None
+
+    def stream(self, hello: pb.Hello, beginning: Beginning) -> Stream:
         """What takes the frames of an open report."""
-        put = Put(self.writer, self.desk, self.reserve)
-        return Stream(hello.report_id, opened, put, self.limits, ReportRedaction(self.redaction_key))
+        put = Put(self.writer, self.desk, self.reserve, self.now_s)
+        return Stream(hello.report_id, beginning, put, self.limits, ReportRedaction(self.redaction_key))

@@ -10,19 +10,19 @@ import hashlib
 import os
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
-from pe_agent import wire
 from pe_agent.errors import DecodeError, UsageError
 from pe_agent.redact import Redactor, redact_text
 from pe_protos.v1 import report_pb2 as pb
 
+from pe_collector.expanding import expand_quickly
 from pe_collector.quick_secrets import find_quickly, marks_met, may_name_a_secret
-from pe_collector.store.rows import Removed
+from pe_collector.store.rows import Filed, Removed, file_frame
 
 KEY_FILE = "redaction.key"
 _KEY_OCTETS = 32
@@ -73,7 +73,7 @@ class _Log:
 
     def _catch_up(self) -> None:
         for chunk in self._unhashed:
-            self._sha256.update(wire.expand_chunk(chunk))
+            self._sha256.update(expand_quickly(chunk))
         self._unhashed, self._unhashed_octets = [], 0
 
 
@@ -90,6 +90,14 @@ class ReportRedaction:
         """Search all frames that come next for marks at once; call it before every message, of one frame too."""
         texts = [octets for frame, octets in records if not frame.HasField("log")]
         self._all_clean = len(texts) > 1 and not marks_met(b"\n".join(texts))
+
+    def file(self, report_id: str, messages: Iterable[Sequence[tuple[pb.Frame, bytes]]]) -> tuple[Filed, ...]:
+        """The rows of the frames that come next, message by message."""
+        filed: list[Filed] = []
+        for records in messages:
+            self.look_over(records)
+            filed += [file_frame(report_id, frame, *self.redact(frame, octets)) for frame, octets in records]
+        return tuple(filed)
 
     def redact(self, frame: pb.Frame, octets: bytes) -> tuple[bytes, tuple[Removed, ...]]:
         """The frame's octets without secrets, and what was removed; the frame itself is changed too."""
@@ -136,7 +144,7 @@ class ReportRedaction:
 
     def _log(self, chunk: pb.LogChunk) -> tuple[Removed, ...]:
         try:
-            octets = wire.expand_chunk(chunk)
+            octets = expand_quickly(chunk)
         except DecodeError:
             # Damaged, or packed in a way that a newer agent knows and has redacted before.
             return ()

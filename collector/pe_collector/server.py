@@ -25,6 +25,7 @@ from pe_collector.leaf.passing import Passing
 from pe_collector.limits import MESSAGE_OCTETS
 from pe_collector.listen import Listen
 from pe_collector.looking import Looking
+from pe_collector.memory import collect_seldom, keep_memory
 from pe_collector.metrics.tally import Tally
 from pe_collector.questions.log_reading import LogReading
 from pe_collector.refusal import note_refusals
@@ -63,6 +64,8 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
     store.is_there(folder)
     path = store.create(folder)
     told, hubs = channels(folder, settings), settings.hubs()
+    keep_memory()
+    collect_seldom()
     tally = Tally()
     writer = store.Writer(path, watcher=tally)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,9 +20,11 @@ from pe_collector.limits import Limits
 from pe_collector.redaction import ReportRedaction
 from pe_collector.refusal import Reason, Refused
 from pe_collector.reserve import Reserve, Room
-from pe_collector.store import Filed, Opened, Stored, Writer, file_frame
+from pe_collector.store import Arrived, Filed, Opened, Stored, Writer
 
 LAST_WORD_S = 5.0
+# Frames that come this soon after the hello are stored with it.
+OPEN_ALONE_S = 0.2
 # Stands where the codec of a log's octets would: there are none.
 LEFT_OUT = "left-out"
 
@@ -43,16 +46,31 @@ class Put:
     writer: Writer
     desk: AnswerDesk
     reserve: Reserve
+    now_s: Callable[[], float]
 
-    def __call__(self, frames: list[Filed], hear: Hear[Stored]) -> None:
-        """Store frames of one report; `hear` is told in this loop after the commit."""
-        self.writer.order(self.desk.waiting(hear), tuple(frames))
+    def __call__(
+        self, file: Callable[[], tuple[Filed, ...]], opening: Arrived | None, hear: Hear[Stored | Opened]
+    ) -> None:
+        """Store frames of one report, which begins with `opening`; `hear` is told in this loop after the commit."""
+        self.writer.bring(self.desk.waiting(hear), file, opening)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where a report goes on; one that is not there yet is opened by `arrived` together with its first frames."""
+
+    opened: Opened
+    arrived: Arrived | None = None
 
 
 class Stream:
     """What one stream knows. Receipts are gathered: several commits between two writes make one receipt."""
 
-    def __init__(self, report_id: bytes, opened: Opened, put: Put, limits: Limits, redaction: ReportRedaction) -> None:
+    def __init__(
+        self, report_id: bytes, beginning: Beginning, put: Put, limits: Limits, redaction: ReportRedaction
+    ) -> None:
+        opened = beginning.opened
+        self._opening = beginning.arrived
         self._report_id = report_id
         self._next = opened.stored_through + 1
         self._octets = opened.stored_octets
@@ -63,7 +81,7 @@ class Stream:
         self._tally = bounds.Tally(limits)
         self._logs_left_out = 0
         self._mine = Budget(limits.in_flight_octets)
-        self._pending: list[Filed] = []
+        self._pending: list[list[tuple[pb.Frame, bytes]]] = []
         self._pending_octets = 0
         self._under_way = False
         self._ended = False
@@ -79,6 +97,8 @@ class Stream:
             Refused: a frame that breaks the rules, or none for too long.
             StoreError: the disk does not take it.
         """
+        # Of a machine that says hello and then nothing there is a row, too.
+        alone = asyncio.get_running_loop().call_later(OPEN_ALONE_S, self._submit, all_streams)
         taking = asyncio.create_task(self._take(context, all_streams))
         answering = asyncio.create_task(self._answer(context))
         try:
@@ -87,6 +107,7 @@ class Stream:
                 if task.done():
                     task.result()
         finally:
+            alone.cancel()
             self._ended = True
             self._news.set()
             # A receipt that is cancelled while gRPC writes it leaves the call without an end: it gets time to be said.
@@ -102,6 +123,7 @@ class Stream:
                 await self._put(octets, all_streams)
         finally:
             self._ended = True
+            self._submit(all_streams)
             self._news.set()
 
     async def _read(self, context: Context) -> object:
@@ -116,16 +138,17 @@ class Stream:
         await self._mine.take(len(octets))
         await all_streams.take(len(octets))
         self._pending_octets += len(octets)
+        taken: list[tuple[pb.Frame, bytes]] = []
         try:
-            records = bounds.read_records(octets)
-            self._redaction.look_over(records)
-            for frame, alone in records:
-                self._file(frame, alone)
+            for frame, alone in bounds.read_records(octets):
+                self._take_one(frame, alone, taken)
         finally:
             # What came before a frame that is refused stays.
+            if taken:
+                self._pending.append(taken)
             self._submit(all_streams)
 
-    def _file(self, frame: pb.Frame, octets: bytes) -> None:
+    def _take_one(self, frame: pb.Frame, octets: bytes, taken: list[tuple[pb.Frame, bytes]]) -> None:
         bounds.check_record(frame, octets, self._limits)
         if frame.sequence > self._next:
             raise Refused(Reason.GAP, f"frame {frame.sequence} came where {self._next} was due")
@@ -135,9 +158,7 @@ class Stream:
         self._octets += len(octets)
         if self._octets > self._limits.octets:
             raise Refused(Reason.TOO_MUCH, f"a report has at most {self._limits.octets} octets")
-        octets = self._spared(frame, octets)
-        redacted, removed = self._redaction.redact(frame, octets)
-        self._pending.append(file_frame(self._report_id.hex(), frame, redacted, removed))
+        taken.append((frame, self._spared(frame, octets)))
 
     def _spared(self, frame: pb.Frame, octets: bytes) -> bytes:
         """The octets of a frame as far as the disk has room for them; a log that is left out stays named."""
@@ -157,22 +178,23 @@ class Stream:
         """One order at a time: what comes while it is under way makes the next one, so commits grow with the load."""
         if self._under_way:
             return
-        if not self._pending:
+        if not (self._pending or self._opening):
             self._give_back(self._pending_octets, all_streams)
             self._pending_octets = 0
             return
-        frames, octets = self._pending, self._pending_octets
-        self._pending, self._pending_octets, self._under_way = [], 0, True
+        messages, octets, opening = self._pending, self._pending_octets, self._opening
+        self._pending, self._pending_octets, self._opening, self._under_way = [], 0, None, True
 
-        def settled(stored: Stored | None, failure: BaseException | None) -> None:
+        def settled(stored: Stored | Opened | None, failure: BaseException | None) -> None:
             self._settled(stored or failure, octets, all_streams)
 
-        self._put_away(frames, settled)
+        # One order of a stream at a time: its redaction is used by one thread at a time, too.
+        self._put_away(lambda: self._redaction.file(self._report_id.hex(), messages), opening, settled)
 
-    def _settled(self, outcome: Stored | BaseException | None, octets: int, all_streams: Budget) -> None:
+    def _settled(self, outcome: Stored | Opened | BaseException | None, octets: int, all_streams: Budget) -> None:
         self._under_way = False
-        if isinstance(outcome, Stored):
-            self._latest = outcome
+        if isinstance(outcome, (Stored, Opened)):
+            self._latest = Stored(outcome.stored_through, outcome.complete)
         else:
             self._failure = outcome
             octets += self._pending_octets
@@ -212,4 +234,5 @@ class Stream:
             code=code,
             batch_bytes=bounds.BATCH_OCTETS,
             logs_left_out=self._logs_left_out,
+            wall_ms=int(self._put_away.now_s() * 1000),
         )

@@ -22,11 +22,13 @@ def test_a_whole_report_is_acknowledged_as_complete_with_its_code(start, frames,
     client = collector.client().send(frames.hello(collector.token))
     first = client.receipt()
     assert len(first.session) == 48
-    assert first == pb.Receipt(protocol=1, session=first.session, batch_bytes=first.batch_bytes)
+    assert abs(first.wall_ms / 1000 - time.time()) < 120
+    wire = {"protocol": 1, "batch_bytes": first.batch_bytes}
+    assert first == pb.Receipt(session=first.session, wall_ms=first.wall_ms, **wire)
     client.send(*frames.whole()).end()
     last = list(client.call)[-1]
     code = receipt_code(frames.report_id)
-    assert last == pb.Receipt(protocol=1, stored_through=5, complete=True, code=code, batch_bytes=first.batch_bytes)
+    assert last == pb.Receipt(stored_through=5, complete=True, code=code, wall_ms=last.wall_ms, **wire)
     assert rows(collector, "SELECT address, prefix, image, outcome, verdict FROM reports") == [
         ("10.10.1.23", "10.10.1.0/24", "WinPE-x64", "fault", "wds-rpc-filtered")
     ]
@@ -68,6 +70,20 @@ def test_a_broken_upload_goes_on_where_it_stopped(collector, frames):
     assert second.stored_through(5).complete
     assert rows(collector, "SELECT count(*) FROM report") == [(1,)]
     assert rows(collector, "SELECT sequence FROM frame") == [(n,) for n in range(6)]
+
+
+def test_of_a_machine_that_says_hello_and_nothing_more_there_is_a_row(collector, frames):
+    collector.client().send(frames.hello(collector.token)).receipt()
+    deadline = time.monotonic() + 30
+    while rows(collector, "SELECT outcome FROM report") != [("incomplete",)] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert rows(collector, "SELECT outcome FROM report") == [("incomplete",)]
+
+
+def test_a_stream_that_ends_after_the_hello_is_answered_when_its_row_is_there(collector, frames):
+    client = collector.client().send(frames.hello(collector.token)).end()
+    assert client.refusal()[0] is grpc.StatusCode.OK
+    assert rows(collector, "SELECT outcome FROM report") == [("incomplete",)]
 
 
 def test_a_frame_that_comes_again_counts_once_and_changes_nothing(collector, frames):

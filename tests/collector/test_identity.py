@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 from pe_collector import store
-from pe_collector.identity import marks_of, resolve_machine, score
+from pe_collector.identity import Told, marks_of, resolve_machines, score
 from pe_collector.reports import clashes_of
 from pe_protos.v1 import report_pb2 as pb
 
@@ -19,7 +19,8 @@ def connection(tmp_path):
 
 
 def machine(connection, uuid="", serial="", macs=(), report_id="r"):
-    return resolve_machine(connection, pb.Identity(smbios_uuid=uuid, serial=serial, macs=macs), report_id, 1000.0)
+    told = Told(pb.Identity(smbios_uuid=uuid, serial=serial, macs=macs), report_id, 1000.0)
+    return resolve_machines(connection, [told])[0]
 
 
 def test_a_machine_with_another_adapter_is_the_same_machine(connection):
@@ -73,12 +74,14 @@ def test_what_whole_series_share_is_no_mark(identity):
 def test_a_computer_name_finds_a_machine_but_makes_two_no_one(connection):
     names = ["MININT-AAA", "minint-bbb"]
     first, second = (
-        resolve_machine(connection, pb.Identity(serial=f"S{n}", computer_name="MININT-AAA"), f"r{n}", 1000.0)
+        resolve_machines(connection, [Told(pb.Identity(serial=f"S{n}", computer_name="MININT-AAA"), f"r{n}", 1000.0)])[
+            0
+        ]
         for n in range(2)
     )
     assert first != second
     assert clashes_of(connection, first) == []
-    again = resolve_machine(connection, pb.Identity(serial="S0", computer_name=names[1]), "r3", 1001.0)
+    again = resolve_machines(connection, [Told(pb.Identity(serial="S0", computer_name=names[1]), "r3", 1001.0)])[0]
     assert again == first
     rows = connection.execute("SELECT machine_id, value FROM machine_mark WHERE kind='name' ORDER BY value")
     assert [tuple(row) for row in rows] == [(second, "minint-aaa"), (first, "minint-bbb")]

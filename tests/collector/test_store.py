@@ -1,7 +1,7 @@
 """Does the writer answer only for what is on disk, and does one bad order spare the others?"""
 
 import sqlite3
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import closing
 
 import pytest
@@ -55,6 +55,20 @@ def test_an_answer_means_another_connection_sees_it(path, writer):
             answer = writer.put(filed(report_id, sequence)).result(10)
             count = reader.execute("SELECT count(*) FROM event").fetchone()[0]
             assert (answer.stored_through, count) == (sequence, sequence)
+
+
+def test_frames_that_cannot_be_made_fail_alone(writer):
+    report_id = opened(writer, 1)
+    bad, good = Future(), Future()
+
+    def broken():
+        raise KeyError("a fault of ours")
+
+    writer.bring(bad, broken, None)
+    writer.bring(good, lambda: (filed(report_id, 1),), None)
+    assert good.result(10).stored_through == 1
+    with pytest.raises(store.StoreError, match="a fault of ours"):
+        bad.result(10)
 
 
 def test_a_frame_of_an_unknown_report_fails_alone(writer):

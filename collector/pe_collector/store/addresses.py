@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ class KeyRange:
     last: str
 
 
+@functools.lru_cache(maxsize=16_384)
 def address_key(address: str | None) -> str | None:
     """4 and 8 hexadecimal digits, or 6 and 32 of them, by IP version; None for what is no address."""
     if not address:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.attributes import Observed, attributes_of, probes
 from pe_collector.connection import Connection
 from pe_collector.store.addresses import address_key
+from pe_collector.store.observed import Answer, Answers
 from pe_collector.store.rows import Filed
 
 # Column of the report -> attribute.
@@ -50,34 +49,24 @@ def attribute_columns(hello: pb.Hello, observed: Observed) -> tuple[str | float 
     return json.dumps(found), *named, address_key(found.get("address")), _link_to_address_s(observed)
 
 
-def refresh_attributes(connection: Connection, report_ids: Collection[str]) -> None:
-    """Work out the attributes of these reports from their hellos and observations."""
+def refresh_attributes(connection: Connection, report_ids: Collection[str], answers: Answers) -> None:
+    """Work out the attributes of these reports from their hellos and all answers of their probes."""
     if not report_ids:
         return
-    wanted = json.dumps(sorted(report_ids))
     hellos = connection.execute(
-        "SELECT report_id, octets FROM json_each(?) CROSS JOIN frame ON report_id=value AND sequence=0", (wanted,)
+        "SELECT report_id, octets FROM json_each(?) CROSS JOIN frame ON report_id=value AND sequence=0",
+        (json.dumps(sorted(report_ids)),),
     ).fetchall()
-    observed = _observed(connection, wanted)
-    rows = [
-        dict(zip(COLUMNS, attribute_columns(pb.Frame.FromString(octets).hello, observed[report_id]), strict=True))
-        | {"report_id": report_id}
-        for report_id, octets in hellos
-    ]
+    rows = []
+    for report_id, octets in hellos:
+        observed = [(a.probe, json.loads(a.facts)) for a in answers.get(report_id, ()) if _bears(a)]
+        values = attribute_columns(pb.Frame.FromString(octets).hello, observed)
+        rows.append(dict(zip(COLUMNS, values, strict=True)) | {"report_id": report_id})
     connection.executemany(_UPDATE, rows)
 
 
-def _observed(connection: Connection, wanted: str) -> Mapping[str, Observed]:
-    rows = connection.execute(
-        "SELECT report_id, probe, facts FROM json_each(?) CROSS JOIN observation ON report_id=value "
-        "WHERE outcome<>'skipped' ORDER BY report_id, sequence",
-        (wanted,),
-    )
-    observed: defaultdict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
-    for report_id, probe, facts in rows:
-        if probe in probes():
-            observed[report_id].append((probe, json.loads(facts)))
-    return observed
+def _bears(answer: Answer) -> bool:
+    return answer.outcome != "skipped" and answer.probe in probes()
 
 
 def _link_to_address_s(observed: Observed) -> float | None:

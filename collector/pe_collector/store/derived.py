@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from pe_collector.connection import Connection
 from pe_collector.store.common_facts import refresh_attributes
+from pe_collector.store.observed import Answer, Answers, in_table
 from pe_collector.store.phases import Seen, cells_of, first_failed, to_text
 
 _AT_ONCE = 500
@@ -18,26 +18,25 @@ _SPEAKERS = (
 )
 
 
-def refresh_phases(connection: Connection, report_ids: Collection[str]) -> None:
+def phase_columns(answers: Iterable[Answer], status: str, finding: str) -> tuple[str, str]:
+    """The values of the columns `phases` and `phase` for a report with this verdict."""
+    found = cells_of((Seen(answer.probe, answer.outcome, answer.reason) for answer in answers), status, finding)
+    return to_text(found), first_failed(found)
+
+
+def _refresh_phases(connection: Connection, report_ids: Collection[str], answers: Answers) -> None:
     """Work out the phases of these reports; those without a verdict are left alone."""
-    if not report_ids:
-        return
-    wanted = json.dumps(sorted(report_ids))
     verdicts = connection.execute(
         "SELECT report_id, outcome, verdict FROM json_each(?) CROSS JOIN report ON report_id=value "
         "WHERE summary_sequence IS NOT NULL",
-        (wanted,),
+        (json.dumps(sorted(report_ids)),),
     ).fetchall()
-    seen: defaultdict[str, list[Seen]] = defaultdict(list)
-    for report_id, *observed in connection.execute(
-        "SELECT report_id, probe, outcome, reason FROM json_each(?) CROSS JOIN observation ON report_id=value",
-        (wanted,),
-    ):
-        seen[report_id].append(Seen(*observed))
-    cells = [(cells_of(seen[report_id], status, finding), report_id) for report_id, status, finding in verdicts]
     connection.executemany(
         "UPDATE report SET phases=?, phase=? WHERE report_id=?",
-        [(to_text(found), first_failed(found), report_id) for found, report_id in cells],
+        [
+            (*phase_columns(answers.get(report_id, ()), status, finding), report_id)
+            for report_id, status, finding in verdicts
+        ],
     )
 
 
@@ -50,8 +49,9 @@ def fill_all(connection: Connection) -> None:
     """Work out everything anew for all stored reports, as the migration that adds the columns must."""
     connection.execute(_SPEAKERS)
     for report_ids in _in_parts(connection):
-        refresh_attributes(connection, report_ids)
-        refresh_phases(connection, report_ids)
+        answers = in_table(connection, report_ids)
+        refresh_attributes(connection, report_ids, answers)
+        _refresh_phases(connection, report_ids, answers)
 
 
 def _in_parts(connection: Connection) -> Iterator[list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.connection import Connection
 from pe_collector.store.common_facts import bears_attributes, refresh_attributes
-from pe_collector.store.derived import refresh_phases
+from pe_collector.store.derived import phase_columns
 from pe_collector.store.errors import StoreError
+from pe_collector.store.observed import Answer, in_frames, in_table
 from pe_collector.store.rows import INSERTS, Filed, finite
 
 
@@ -34,6 +35,8 @@ class _Progress:
     octets: int
     summary_sequence: int | None
     present: set[int]
+    # Whether no frame but the hello was there before.
+    in_one_piece: bool
 
     def take(self, frames: Iterable[Filed]) -> list[Filed]:
         """Those frames that are not there yet, the first of each number; moves on as far as there is no gap."""
@@ -72,12 +75,27 @@ def store_frames(connection: Connection, frames: Sequence[Filed], now_s: float) 
         "WHERE report_id=?",
         [(p.through, p.octets, p.complete, p.summary_sequence, now_s, p.report_id) for p in progress.values()],
     )
-    for frame in fresh:
-        if frame.summary is not None and progress[frame.report_id].summary_sequence == frame.sequence:
-            _summarise(connection, frame.report_id, frame.summary)
-    refresh_attributes(connection, {f.report_id for f in fresh if bears_attributes(f)})
-    refresh_phases(connection, {f.report_id for f in fresh if f.summary is not None})
+    _derive(connection, fresh, progress)
     return {report_id: Stored(p.through, p.complete) for report_id, p in progress.items()}
+
+
+def _derive(connection: Connection, fresh: Sequence[Filed], progress: Mapping[str, _Progress]) -> None:
+    """What the report's row says of the frames."""
+    bearing = {frame.report_id for frame in fresh if bears_attributes(frame)}
+    verdicts = {
+        frame.report_id: frame.summary
+        for frame in fresh
+        if frame.summary is not None and progress[frame.report_id].summary_sequence == frame.sequence
+    }
+    answers = in_frames(fresh)
+    # What came in one piece needs not be read again.
+    answers |= in_table(connection, [each for each in bearing | verdicts.keys() if not progress[each].in_one_piece])
+    refresh_attributes(connection, bearing, answers)
+    connection.executemany(
+        "UPDATE report SET outcome=?, verdict=?, title=?, owner=?, advice=?, confidence=?, phases=?, phase=? "
+        "WHERE report_id=?",
+        [(*_verdict(summary, answers[report_id]), report_id) for report_id, summary in verdicts.items()],
+    )
 
 
 def _read(connection: Connection, report_ids: Collection[str]) -> dict[str, _Progress]:
@@ -88,7 +106,7 @@ def _read(connection: Connection, report_ids: Collection[str]) -> dict[str, _Pro
         "CROSS JOIN report ON report_id=value",
         (wanted,),
     )
-    progress = {row[0]: _Progress(row[0], row[1], row[2], row[3], set()) for row in rows}
+    progress = {row[0]: _Progress(row[0], row[1], row[2], row[3], set(), row[1] == 0) for row in rows}
     for report_id in report_ids:
         if report_id not in progress:
             raise StoreError(f"report {report_id} was never opened")
@@ -100,6 +118,7 @@ def _read(connection: Connection, report_ids: Collection[str]) -> dict[str, _Pro
     )
     for report_id, sequence in behind:
         progress[report_id].present.add(sequence)
+        progress[report_id].in_one_piece = False
     return progress
 
 
@@ -120,9 +139,6 @@ def _insert(connection: Connection, fresh: Sequence[Filed]) -> None:
     )
 
 
-def _summarise(connection: Connection, report_id: str, summary: pb.Summary) -> None:
+def _verdict(summary: pb.Summary, answers: Sequence[Answer]) -> tuple[str | float | None, ...]:
     words = (summary.status or "unknown", summary.finding_id, summary.title, summary.owner, summary.advice)
-    connection.execute(
-        "UPDATE report SET outcome=?, verdict=?, title=?, owner=?, advice=?, confidence=? WHERE report_id=?",
-        (*words, finite(summary.confidence), report_id),
-    )
+    return *words, finite(summary.confidence), *phase_columns(answers, words[0], words[1])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from pe_agent.model import receipt_code
 from pe_protos.v1 import report_pb2 as pb
 
-from pe_collector.connection import Connection
-from pe_collector.identity import marks_of, resolve_machine
+from pe_collector.connection import Connection, Row
+from pe_collector.identity import Told, marks_of, resolve_machines
 from pe_collector.refusal import Reason, Refused
 from pe_collector.store.common_facts import COLUMNS, attribute_columns
 from pe_collector.store.rows import finite
@@ -16,17 +19,42 @@ from pe_collector.store.rows import finite
 SAME_BOOT_S = 60.0
 # A carried report is older than this only if its machine's clock was wrong.
 MOST_CARRIED_S = 400 * 86400.0
+_COLUMNS = (
+    *("report_id", "code", "machine_id", "boot_key"),
+    *("received_at", "last_frame_at", "peer", "token_id", "carried"),
+    *("protocol", "agent_version", "trigger"),
+    *("boot_id", "image_build", "image_name", "os_version", "booted_at"),
+    *("agent_wall_ms", "agent_uptime_s", "utc_offset_min", "clock_skew_s"),
+    *COLUMNS,
+)
+_THROUGH = (
+    "INSERT INTO forwarded VALUES (?,?,?,?) ON CONFLICT (report_id) DO UPDATE SET "
+    "token_id=excluded.token_id, peer=excluded.peer, arrived_at=excluded.arrived_at"
+)
+_INSERT = f"INSERT INTO report ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - ours
+
+
+class Through(NamedTuple):
+    """The leaf that passed a report on: its address, and when it did."""
+
+    peer: str
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A hello that passed all checks. `token_id` is empty and `peer` a file name when it was carried here."""
+    """A hello that passed all checks. `token_id` is empty and `peer` a file name when it was carried here.
+
+    `most_octets`: so many of the report may be stored before; `through`: the leaf that passed it on.
+    """
 
     hello: pb.Hello
     peer: str
     token_id: str
     received_at: float
     carried: bool = False
+    most_octets: int | None = None
+    through: Through | None = None
 
     @property
     def report_id(self) -> str:
@@ -47,96 +75,158 @@ def open_report(connection: Connection, arrived: Arrived) -> Opened:
     """Make the report's row, or find it.
 
     Raises:
-        Refused: the report was begun under another token or by another machine, or is in quarantine.
+        Refused: the report was begun under another token or by another machine, is in quarantine, or has too much.
     """
-    _use_token(connection, arrived)
-    row = connection.execute(
-        "SELECT token_id, stored_through, stored_octets, complete FROM report WHERE report_id=?", (arrived.report_id,)
-    ).fetchone()
-    waiting = (arrived.report_id, arrived.received_at)
-    connection.execute("INSERT INTO log_waiting VALUES (?,?) ON CONFLICT DO NOTHING", waiting)
-    if row is None:
-        _refuse_hidden(connection, arrived)
-        _create(connection, arrived)
-        return Opened(0, 0, complete=False)
-    # A carried report has no token: the machine it came from may go on with it.
-    if arrived.token_id and row["token_id"] not in _tokens_of(connection, arrived.token_id):
-        raise Refused(Reason.FOREIGN_REPORT, "this report was begun under another token; start a new report")
-    _refuse_other_machine(connection, arrived)
-    return Opened(row["stored_through"], row["stored_octets"], bool(row["complete"]))
+    answer = open_reports(connection, [arrived])[0]
+    if isinstance(answer, Refused):
+        raise answer
+    return answer
 
 
-def _tokens_of(connection: Connection, token_id: str) -> set[str]:
-    """The tokens whose reports this one may go on with: its own, and of a leaf those it had before it was rotated."""
-    rows = connection.execute(
-        "SELECT other.token_id FROM token own JOIN token other ON other.name=own.name AND other.role=own.role "
-        "WHERE own.token_id=? AND own.role='leaf'",
-        (token_id,),
+def open_reports(connection: Connection, arrivals: Sequence[Arrived]) -> list[Opened | Refused]:
+    """Make the rows of reports, or find them, in order; each gets an answer of its own."""
+    if not arrivals:
+        return []
+    known = _look_up(connection, arrivals)
+    new: dict[str, Arrived] = {}
+    answers = [_answer(connection, arrived, known, new) for arrived in arrivals]
+    taken = [arrived for arrived, answer in zip(arrivals, answers, strict=True) if isinstance(answer, Opened)]
+    _create_all(connection, list(new.values()))
+    _use_tokens(connection, taken)
+    connection.executemany(
+        "INSERT INTO log_waiting VALUES (?,?) ON CONFLICT DO NOTHING",
+        [(arrived.report_id, arrived.received_at) for arrived in taken],
     )
-    return {"", token_id, *(row[0] for row in rows)}
+    passed = [(arrived, arrived.through) for arrived in taken if arrived.through is not None]
+    connection.executemany(_THROUGH, [(a.report_id, a.token_id, through.peer, through.at_s) for a, through in passed])
+    return answers
 
 
-def _refuse_hidden(connection: Connection, arrived: Arrived) -> None:
-    if connection.execute("SELECT 1 FROM hidden_report WHERE report_id=?", (arrived.report_id,)).fetchone():
-        raise Refused(Reason.QUARANTINED, "this report is in quarantine; start a new report")
+class _Known(NamedTuple):
+    """Rows of reports that are there, and ids of those in quarantine."""
+
+    rows: Mapping[str, Row]
+    hidden: frozenset[str]
 
 
-def _refuse_other_machine(connection: Connection, arrived: Arrived) -> None:
-    """A machine may lose and gain marks between two streams; one that shares none is another."""
-    question = "SELECT octets FROM frame WHERE report_id=? AND sequence=0"
-    row = connection.execute(question, (arrived.report_id,)).fetchone()
-    if row is None:
+def _look_up(connection: Connection, arrivals: Sequence[Arrived]) -> _Known:
+    wanted = (json.dumps([arrived.report_id for arrived in arrivals]),)
+    rows = connection.execute(
+        "SELECT report_id, token_id, stored_through, stored_octets, complete FROM json_each(?) "
+        "CROSS JOIN report ON report_id=value",
+        wanted,
+    ).fetchall()
+    hidden = connection.execute(
+        "SELECT report_id FROM hidden_report WHERE report_id IN (SELECT value FROM json_each(?))", wanted
+    )
+    return _Known({row["report_id"]: row for row in rows}, frozenset(row[0] for row in hidden))
+
+
+def _answer(connection: Connection, arrived: Arrived, known: _Known, new: dict[str, Arrived]) -> Opened | Refused:
+    """What `arrived` hears; where its report has no row it is added to `new`."""
+    report_id = arrived.report_id
+    try:
+        if (before := new.get(report_id)) is not None:
+            _refuse_foreign(connection, arrived, before.token_id, before.hello.identity)
+        elif (row := known.rows.get(report_id)) is not None:
+            _refuse_foreign(connection, arrived, row["token_id"], _first_identity(connection, report_id))
+            _refuse_too_much(arrived, row["stored_octets"])
+            return Opened(row["stored_through"], row["stored_octets"], bool(row["complete"]))
+        elif report_id in known.hidden:
+            return Refused(Reason.QUARANTINED, "this report is in quarantine; start a new report")
+        else:
+            _refuse_too_much(arrived, 0)
+            new[report_id] = arrived
+    except Refused as exc:
+        return exc
+    return Opened(0, 0, complete=False)
+
+
+def _refuse_too_much(arrived: Arrived, stored_octets: int) -> None:
+    if arrived.most_octets is not None and stored_octets > arrived.most_octets:
+        raise Refused(Reason.TOO_MUCH, "this report has more octets than a report may have")
+
+
+def _first_identity(connection: Connection, report_id: str) -> pb.Identity | None:
+    row = connection.execute("SELECT octets FROM frame WHERE report_id=? AND sequence=0", (report_id,)).fetchone()
+    return pb.Frame.FromString(row[0]).hello.identity if row else None
+
+
+def _refuse_foreign(connection: Connection, arrived: Arrived, token_id: str, identity: pb.Identity | None) -> None:
+    # A carried report has no token: the machine it came from may go on with it.
+    if arrived.token_id and token_id not in ("", arrived.token_id) and not _is_rotated(connection, arrived, token_id):
+        raise Refused(Reason.FOREIGN_REPORT, "this report was begun under another token; start a new report")
+    if identity is None:
         return
-    before = marks_of(pb.Frame.FromString(row[0]).hello.identity)
-    now = marks_of(arrived.hello.identity)
+    # A machine may lose and gain marks between two streams; one that shares none is another.
+    before, now = marks_of(identity), marks_of(arrived.hello.identity)
     if before and now and not any(before[kind] & now.get(kind, frozenset()) for kind in before):
         raise Refused(Reason.FOREIGN_REPORT, "this report was begun by another machine; start a new report")
 
 
-def _use_token(connection: Connection, arrived: Arrived) -> None:
-    connection.execute(
-        "UPDATE token SET last_used=?, last_peer=? WHERE token_id=?",
-        (arrived.received_at, arrived.peer, arrived.token_id),
+def _is_rotated(connection: Connection, arrived: Arrived, before: str) -> bool:
+    """Whether both are tokens of one leaf: it goes on with what it sent before its token was rotated."""
+    asked = (
+        "SELECT 1 FROM token own JOIN token other ON other.name=own.name AND other.role=own.role "
+        "WHERE own.token_id=? AND other.token_id=? AND own.role='leaf'"
     )
+    return connection.execute(asked, (arrived.token_id, before)).fetchone() is not None
 
 
-def _create(connection: Connection, arrived: Arrived) -> None:
-    hello, report_id = arrived.hello, arrived.report_id
-    machine_id = resolve_machine(connection, hello.identity, report_id, arrived.received_at)
-    booted_at = _booted_at(arrived)
-    values = {
-        "report_id": report_id,
-        "code": receipt_code(hello.report_id),
-        "machine_id": machine_id,
-        "boot_key": _boot_key(connection, machine_id, hello.boot, booted_at),
-        "received_at": arrived.received_at,
-        "last_frame_at": arrived.received_at,
-        "peer": arrived.peer,
-        "token_id": arrived.token_id,
-        "carried": arrived.carried,
-        "protocol": hello.protocol,
-        "agent_version": hello.agent_version,
-        "trigger": hello.trigger,
-        "boot_id": hello.boot.boot_id,
-        "image_build": hello.boot.image_build,
-        "image_name": hello.boot.image_name,
-        "os_version": hello.boot.os_version,
-        "booted_at": booted_at,
-        "agent_wall_ms": hello.clock.wall_ms or None,
-        "agent_uptime_s": finite(hello.clock.uptime_s),
-        "utc_offset_min": hello.clock.utc_offset_min,
-        "clock_skew_s": _skew_s(arrived),
-        **dict(zip(COLUMNS, attribute_columns(hello, ()), strict=True)),
+def _use_tokens(connection: Connection, taken: Sequence[Arrived]) -> None:
+    """Each token was used last by the last that came."""
+    last = {a.token_id: (*(a.through or (a.peer, a.received_at))[::-1], a.token_id) for a in taken}
+    connection.executemany("UPDATE token SET last_used=?, last_peer=? WHERE token_id=?", list(last.values()))
+
+
+def _create_all(connection: Connection, new: Sequence[Arrived]) -> None:
+    """Rows of reports that are not there, the later ones in the light of the earlier ones."""
+    if not new:
+        return
+    told = [Told(arrived.hello.identity, arrived.report_id, arrived.received_at) for arrived in new]
+    machine_ids = resolve_machines(connection, told)
+    with_reports = {
+        row[0]
+        for row in connection.execute(
+            "SELECT DISTINCT machine_id FROM json_each(?) CROSS JOIN report ON machine_id=value",
+            (json.dumps(machine_ids),),
+        )
     }
-    # The newest report of a boot speaks for it.
-    connection.execute("UPDATE report SET speaks=0 WHERE boot_key=?", (values["boot_key"],))
-    # The names are those of the table above, none comes from outside.
-    columns, marks = ",".join(values), ",".join("?" * len(values))
-    connection.execute(f"INSERT INTO report ({columns}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+    rows: list[tuple[Any, ...]] = []
+    for arrived, machine_id in zip(new, machine_ids, strict=True):
+        booted_at = _booted_at(arrived)
+        boot_key = _new_boot_key(machine_id, arrived.hello.boot, booted_at)
+        if machine_id in with_reports:
+            connection.executemany(_INSERT, rows)
+            rows = []
+            boot_key = _boot_key(connection, machine_id, arrived.hello.boot, booted_at) or boot_key
+            # The newest report of a boot speaks for it.
+            connection.execute("UPDATE report SET speaks=0 WHERE boot_key=?", (boot_key,))
+        with_reports.add(machine_id)
+        rows.append(_row(arrived, machine_id, boot_key, booted_at))
+    connection.executemany(_INSERT, rows)
+    connection.executemany("INSERT INTO frame VALUES (?,0,'hello',?)", [(a.report_id, _kept(a.hello)) for a in new])
+
+
+def _kept(hello: pb.Hello) -> bytes:
     frame = pb.Frame(sequence=0, hello=hello)
     frame.hello.ClearField("token")
     frame.hello.ClearField("session")
-    connection.execute("INSERT INTO frame VALUES (?,0,'hello',?)", (report_id, frame.SerializeToString()))
+    return frame.SerializeToString()
+
+
+def _row(arrived: Arrived, machine_id: str, boot_key: str, booted_at: float) -> tuple[Any, ...]:
+    """The values of _COLUMNS."""
+    hello = arrived.hello
+    boot, clock = hello.boot, hello.clock
+    return (
+        *(arrived.report_id, receipt_code(hello.report_id), machine_id, boot_key),
+        *(arrived.received_at, arrived.received_at, arrived.peer, arrived.token_id, arrived.carried),
+        *(hello.protocol, hello.agent_version, hello.trigger),
+        *(boot.boot_id, boot.image_build, boot.image_name, boot.os_version, booted_at),
+        *(clock.wall_ms or None, finite(clock.uptime_s), clock.utc_offset_min, _skew_s(arrived)),
+        *attribute_columns(hello, ()),
+    )
 
 
 def _booted_at(arrived: Arrived) -> float:
@@ -155,8 +245,13 @@ def _skew_s(arrived: Arrived) -> float | None:
     return arrived.hello.clock.wall_ms / 1000 - arrived.received_at
 
 
-def _boot_key(connection: Connection, machine_id: str, boot: pb.Boot, booted_at: float) -> str:
+def _new_boot_key(machine_id: str, boot: pb.Boot, booted_at: float) -> str:
     """Reports of one machine, one image and one boot share this key; it is made from the first of them."""
+    return f"{machine_id}-{booted_at:.0f}-{boot.image_build[:32]}"
+
+
+def _boot_key(connection: Connection, machine_id: str, boot: pb.Boot, booted_at: float) -> str | None:
+    """The key of a boot that has a report already."""
     row = connection.execute(
         "SELECT boot_key FROM report WHERE machine_id=? AND image_build=? AND booted_at BETWEEN ? AND ? "
         "AND (boot_id='' OR ?='' OR boot_id=?) ORDER BY abs(booted_at-?), report_id LIMIT 1",
@@ -170,4 +265,4 @@ def _boot_key(connection: Connection, machine_id: str, boot: pb.Boot, booted_at:
             booted_at,
         ),
     ).fetchone()
-    return str(row["boot_key"]) if row else f"{machine_id}-{booted_at:.0f}-{boot.image_build[:32]}"
+    return str(row["boot_key"]) if row else None

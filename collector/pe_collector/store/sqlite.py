@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from pe_agent.errors import UsageError
 
@@ -14,6 +18,8 @@ from pe_collector.store.migrations import MIGRATIONS, statements_of
 
 PAGE_OCTETS = 8192
 BUSY_TIMEOUT_S = 30.0
+_VALUES = re.compile(r"(INSERT INTO \w+(?: \([\w, ]+\))? VALUES )(\((?:\?,\s*)*\?\))(.*)", re.DOTALL)
+_MOST_ROWS = 64
 
 
 def create(name: str) -> None:
@@ -38,7 +44,9 @@ def open_writer(name: str) -> sqlite3.Connection:
 
     Usable from one thread at a time, not only the one that opened it.
     """
-    connection = sqlite3.connect(name, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        name, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, factory=_Writing
+    )
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA wal_autocheckpoint=4000")
@@ -77,6 +85,24 @@ def _migrate(connection: sqlite3.Connection) -> None:
     for name in MIGRATIONS:
         migrations(name=name)(_Script(name))
     migrations.apply(Database(connection))
+
+
+class _Writing(sqlite3.Connection):
+    """Inserts many rows by few statements: at each one the interpreter's lock changes hands, forth and back."""
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        """As sqlite3 does it."""
+        match = _VALUES.fullmatch(sql)
+        if match is None:
+            return super().executemany(sql, parameters)
+        rows, at, cursor = list(parameters), 0, self.cursor()
+        while at < len(rows):
+            # Of few lengths, so that the statements are found prepared.
+            count = min(_MOST_ROWS, 1 << (len(rows) - at).bit_length() - 1)
+            many = f"{match[1]}{','.join([match[2]] * count)}{match[3]}"
+            cursor = self.execute(many, tuple(chain.from_iterable(rows[at : at + count])))
+            at += count
+        return cursor
 
 
 class _Script:

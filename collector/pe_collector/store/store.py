@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pe_collector.connection import Connection
 from pe_collector.store.database import create
-from pe_collector.store.opening import Arrived, open_report
+from pe_collector.store.opening import Arrived
 from pe_collector.store.rows import Filed
 from pe_collector.store.writer import Stored, Writer
 
@@ -32,7 +31,7 @@ class Store:
             StoreError: the database did not take one of them; what it took stays, so send all of them again.
             Refused: a report is another machine's, or in quarantine.
         """
-        orders = [self._writer.run_and_put(_beginning(arrived), *frames) for arrived, frames in batch]
+        orders = [self._writer.open_and_put(arrived, *frames) for arrived, frames in batch]
         return [order.result() for order in orders]
 
     def query(self, select: sa.Select[Any]) -> list[dict[str, Any]]:
@@ -51,10 +50,3 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _beginning(arrived: Arrived) -> Any:
-    def begin(connection: Connection) -> None:
-        open_report(connection, arrived)
-
-    return begin

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from pe_collector.connection import Connection, Unreachable
 from pe_collector.store.database import open_writer
 from pe_collector.store.errors import StoreError
 from pe_collector.store.frames import Stored, store_frames
+from pe_collector.store.opening import Arrived, open_reports
 from pe_collector.store.rows import Filed
 
 __all__ = ["Stored", "Writer"]
@@ -45,14 +46,16 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """A step that needs the connection to itself, then frames of one report; `done` hears of it after the commit.
+    """A step that needs the connection to itself, or a report to open; then frames of one report, or what makes them.
 
-    Where the step raises, the frames are left out.
+    `done` hears of it after the commit. Where the step raises or the report is refused, the frames are left out.
     """
 
     done: Done
     frames: tuple[Filed, ...] = ()
     step: Callable[[Connection], Any] | None = None
+    opening: Arrived | None = None
+    file: Callable[[], tuple[Filed, ...]] | None = None
     asked_s: float = field(default_factory=time.monotonic)
 
 
@@ -80,10 +83,10 @@ class Writer:
         self.order(done, (), step)
         return done
 
-    def run_and_put(self, step: Callable[[Connection], Any], *frames: Filed) -> Future[Stored]:
-        """Both in one transaction: the frames of a report that `step` opens; without frames the step's answer."""
+    def open_and_put(self, arrived: Arrived, *frames: Filed) -> Future[Stored]:
+        """Both in one transaction: a report and frames of it."""
         done = _future()
-        self.order(done, frames, step)
+        self.bring(done, lambda: frames, arrived)
         return done
 
     def waiting(self) -> int:
@@ -99,15 +102,26 @@ class Writer:
 
     def order(self, done: Done, frames: tuple[Filed, ...], step: Callable[[Connection], Any] | None = None) -> None:
         """Put or run, answered to `done` instead of a future of its own."""
+        self._take(_Order(done, frames, step))
+
+    def bring(self, done: Done, file: Callable[[], tuple[Filed, ...]], opening: Arrived | None) -> None:
+        """Store what `file` makes, called once in the writer's thread, after opening the report; answered to `done`.
+
+        The answer is Stored, or Opened when there are no frames.
+        """
+        self._take(_Order(done, (), None, opening, file))
+
+    def _take(self, order: _Order) -> None:
         if self._closed:
-            done.set_exception(StoreError("the collector is stopping; send again"))
+            order.done.set_exception(StoreError("the collector is stopping; send again"))
         else:
-            self._orders.put(_Order(done, frames, step))
+            self._orders.put(order)
 
     def _work(self) -> None:
         stopping = False
         while not stopping:
-            orders, stopping = self._drain()
+            waiting, stopping = self._drain()
+            orders = [filed for order in waiting if (filed := _filed(order)) is not None]
             if not self._commit(orders) and len(orders) > 1:
                 # One order that cannot be stored must not take the others with it.
                 for order in orders:
@@ -150,6 +164,10 @@ class Writer:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         answers = [self._step(order.step) if order.step else None for order in orders]
+        opening = [number for number, order in enumerate(orders) if order.opening is not None]
+        opened = open_reports(connection, [order.opening for order in orders if order.opening is not None])
+        for number, answer in zip(opening, opened, strict=True):
+            answers[number] = answer
         taken = [not isinstance(answer, PeError) for answer in answers]
         frames = [frame for order, is_taken in zip(orders, taken, strict=True) if is_taken for frame in order.frames]
         stored = store_frames(connection, frames, self._now_s())
@@ -176,6 +194,17 @@ class Writer:
         # SQLite has rolled back by itself after some errors (disk full is one).
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _filed(order: _Order) -> _Order | None:
+    """The order with its frames made; None, and its sender has heard, when that failed."""
+    if order.file is None:
+        return order
+    try:
+        return replace(order, frames=order.file(), file=None)
+    except Exception as exc:  # noqa: BLE001 - our fault with what one sender sent must not end the writing for all
+        order.done.set_exception(StoreError(f"not stored: {exc!r}"))
+        return None
 
 
 def _future() -> Future[Any]:
