@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pe_collector.engine.deciding import Deciding, deciding
 from pe_collector.engine.greedy import Account, Settings
 from pe_collector.engine.ground import PREFIX, Condition
 from pe_collector.engine.model import Explanation
@@ -135,6 +136,13 @@ def _elsewhere(account: Account, one: Explanation) -> Places:
     return np.flatnonzero(known)
 
 
+def rows_elsewhere(account: Account, one: Explanation) -> tuple[Places, Places]:
+    """Rows that `failed_elsewhere` stands for, and those of `boots_elsewhere`; retries are in neither."""
+    rows = _elsewhere(account, one)
+    failed, reached = _counted(account, one)
+    return rows[failed[rows]], rows[reached[rows]]
+
+
 def _period(rows: Places, start: int, end: int) -> Places:
     return rows[(rows >= start) & (rows < end)]
 
@@ -151,22 +159,27 @@ def _last_good(account: Account, one: Explanation, good: Flags) -> float | None:
 
 
 def _alternatives(account: Account, one: Explanation) -> tuple[Alternative, ...]:
+    verdict = one.found.verdict
+    period = np.arange(verdict.start, verdict.end)
+    seen = (period, *_counted(account, one))
     return tuple(
-        Alternative(in_words(account, other.condition), _decided_by(account, one.condition, other.condition))
+        Alternative(
+            in_words(account, other.condition),
+            _decided_by(
+                account, deciding(account.ground, account.settings.priors, (one.condition, other.condition), seen)
+            ),
+        )
         for other in account.alternatives(one)
     )
 
 
-def _decided_by(account: Account, mine: Condition, other: Condition) -> str:
-    """The boot to wait for: one that meets the one and not the other."""
-    own, others = in_words(account, mine), in_words(account, other)
-    only_own = {name: value for name, value in own.items() if others.get(name) != value}
-    only_other = {name: value for name, value in others.items() if own.get(name) != value}
-    shared = {name: value for name, value in own.items() if others.get(name) == value}
-    wanted = _phrase(only_own or shared)
-    unwanted = _phrase(only_other) if only_other else _phrase(only_own)
-    base = f" and {_phrase(shared)}" if shared and only_own else ""
-    return f"one boot with {wanted}{base}, but not {unwanted}, would decide"
+def _decided_by(account: Account, awaited: Deciding) -> str:
+    """The boots to wait for, and what those that were seen so far say."""
+    meets, lacks = (_phrase(in_words(account, part)) for part in (awaited.meets, awaited.lacks))
+    if not awaited.boots:
+        return f"one boot with {meets}, but not {lacks}, would decide"
+    seen = f"{awaited.failed:,} of {awaited.boots:,} so far failed"
+    return f"more boots with {meets}, but not {lacks}, would decide: {seen}"
 
 
 def _phrase(words: Mapping[str, str]) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pe_collector.boots import Boot
-from pe_collector.engine.explain import Cause, cause_of
+from pe_collector.engine.explain import Cause, cause_of, rows_elsewhere
 from pe_collector.engine.greedy import Account, Settings
 from pe_collector.engine.model import Explanation
 from pe_collector.engine.nodes import Node
 from pe_collector.findings.account import considered
 from pe_collector.findings.pattern import Alternative, Pattern
 from pe_collector.findings.rows import Ground, ground_of
-from pe_collector.findings.ruled_out import ruled_out
+from pe_collector.findings.ruled_out import Beside, ruled_out
 from pe_collector.findings.stages import stages_for
 from pe_collector.findings.targets import host_of
 from pe_collector.statistics import Counts
@@ -69,9 +69,15 @@ def _pattern(ground: Ground, account: Account, one: Explanation, kind: str) -> P
         last_healthy=good,
         looked_at=cause.looked_at,
         alternatives=tuple(Alternative(dict(a.conditions), a.decided_by) for a in cause.alternatives),
-        ruled_out=ruled_out(ground, cause, frozenset(rows)),
+        ruled_out=ruled_out(ground, cause, rows, _beside(account, one, () if ended else after)),
         considered=considered(account, one),
     )
+
+
+def _beside(account: Account, one: Explanation, inside: Sequence[int]) -> Beside:
+    """The rows that the counts elsewhere stand for, without those that count inside."""
+    failed, reached = (frozenset(rows.tolist()) - frozenset(inside) for rows in rows_elsewhere(account, one))
+    return Beside(failed, reached)
 
 
 def _good_before(ground: Ground, cause: Cause, first: Boot) -> Boot | None:

@@ -35,6 +35,8 @@ def page_of(document: Document) -> Iterator[str]:
 def _numbers(document: Document) -> Iterator[str]:
     inside, elsewhere = document["interval"]["inside"], document["interval"]["elsewhere"]
     yield f"  fails {_share(inside)} inside and {_share(elsewhere)} elsewhere (exact 95 % intervals)"
+    if document["kind"] != "pair":
+        yield "  boots; a machine that fails so again within half an hour counts once"
     looked_at = f"{document['looked_at']:,} conditions"
     yield f"  chance of so clear a table by chance, corrected for {looked_at} looked at: {document['p_value']:.2g}"
     waits = document["wait_s"]

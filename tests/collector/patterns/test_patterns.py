@@ -245,6 +245,40 @@ def test_retries_within_ten_minutes_count_once():
     assert (found.counts.failed, found.counts.boots) == (6, 6)
 
 
+def with_retries(boots):
+    """Every boot that failed, and the same machine again after two and four minutes."""
+    for one in boots:
+        yield one
+        if one.failures:
+            yield from (replace(one, report_id=f"{one.report_id} again {n}", at_s=one.at_s + n * 120.0) for n in (1, 2))
+
+
+def late_addresses(one, rng):
+    slow = one.address.startswith("10.12.3.")
+    return replace(one, link_to_address_s=rng.uniform(30.0, 33.0) if slow else rng.uniform(1.5, 3.0))
+
+
+def test_what_is_ruled_out_failed_no_oftener_than_all_boots_elsewhere():
+    (found,) = find_patterns([*with_retries(fleet(3, 3000, late_site_fault, noise=0.0))])
+    assert {row.attribute for row in found.ruled_out} >= {"server", "dhcp_server"}
+    assert found.counts.failed_elsewhere == 0
+    for row in found.ruled_out:
+        assert row.failed_elsewhere <= found.counts.failed_elsewhere, row
+        assert row.boots_elsewhere <= found.counts.boots_elsewhere, row
+
+
+def test_what_is_ruled_out_of_slow_addresses_was_slow_no_oftener_than_all_boots_elsewhere():
+    rng = random.Random(7)
+    boots = [late_addresses(one, rng) for one in fleet(4, 3000, noise=0.0)]
+    again = [replace(one, report_id=f"{one.report_id} again", at_s=one.at_s + 120.0) for one in boots[::3]]
+    (found,) = find_patterns([*boots, *again])
+    assert found.signature[0] == "slow-address"
+    assert found.ruled_out
+    for row in found.ruled_out:
+        assert row.failed_elsewhere <= found.counts.failed_elsewhere, row
+        assert row.boots_elsewhere <= found.counts.boots_elsewhere, row
+
+
 def test_the_order_of_boots_does_not_matter():
     boots = fleet(12, 1500, late_site_fault)
     expected = [document_of(p) for p in find_patterns(boots)]
