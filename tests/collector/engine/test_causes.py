@@ -172,6 +172,49 @@ def test_conditions_that_hold_the_same_boots_are_alternatives_and_what_would_dec
     assert all(other.decided_by.startswith("one boot with ") for other in found.alternatives)
 
 
+def said_to_decide(rows):
+    return [
+        (dict(other.conditions), other.decided_by) for found in causes(table_of(rows)) for other in found.alternatives
+    ]
+
+
+def test_no_boot_is_awaited_that_lies_in_a_prefix_and_not_in_the_wider_one_around_it():
+    """Failures in a /27, and one boot of the rest of its /26, which did not get so far: both lengths fit."""
+    rows = [
+        Row(n * 60.0, f"m{n}", FILTERED if n % 8 == 0 else "", f"10.{n % 8}.0.{n // 8 % 30 + 1}") for n in range(400)
+    ]
+    rows += [Row(30_000.0, "late", "no-network-driver", "10.0.0.40")]
+    ((words, text),) = said_to_decide(rows)
+    assert words == {"prefix": "10.0.0.0/27"}
+    assert text == "one boot with prefix 10.0.0.0/24, but not prefix 10.0.0.0/27, would decide"
+
+
+def test_no_boot_is_awaited_that_is_on_a_switch_and_not_in_its_site():
+    rows = [
+        Row(n * 60.0, f"m{n}", FILTERED if n % 8 == 0 else "", "", {"site": f"s{n % 8}", "switch": f"sw{n % 8}"})
+        for n in range(400)
+    ]
+    ((_, text),) = said_to_decide(rows)
+    assert text == "one boot with site s0, but not switch sw0, would decide"
+
+
+def test_where_boots_that_could_decide_were_seen_already_it_is_said_what_they_did():
+    rng = random.Random(3)
+    rows = [
+        Row(
+            n * 60.0,
+            f"m{n}",
+            "late-address" if n % 10 == 0 and rng.random() < 0.5 else "",
+            "",
+            {"room": f"r{n % 10}", "switch": f"sw{n % 10}" if n % 200 else "sw5"},
+        )
+        for n in range(600)
+    ]
+    decided = [text for _, text in said_to_decide(rows)]
+    assert decided
+    assert all("so far failed" in text for text in decided)
+
+
 def test_a_cause_keeps_its_id_when_more_boots_arrive():
     rows = boots(13, 3000, firewall)
     assert causes(table_of(rows))[0].id == causes(table_of(rows[:2700]))[0].id
