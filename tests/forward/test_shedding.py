@@ -94,6 +94,18 @@ def test_the_oldest_go_first(outbox):
     assert [report_id in left for report_id in in_order] == [False] * 50 + [True] * (BOOTS - 50)
 
 
+def test_a_boot_of_which_the_newest_report_went_is_spoken_for_by_the_one_that_stays(tmp_path):
+    with closing(store.open_writer(store.create(tmp_path))) as connection:
+        # The hub has the second: only the first can go.
+        for number, at_s in ((2, NOW), (1, NOW + 5)):
+            hello = pb.Hello(protocol=1, report_id=number.to_bytes(16, "big"), identity=pb.Identity(serial="S"))
+            hello.boot.boot_id = "same"
+            store.open_report(connection, store.Arrived(hello, "here", "", at_s))
+        noting([Noted((2).to_bytes(16, "big").hex(), 0)], NOW)(connection)
+        assert shed_some(connection, 0, NOW).what == REPORT
+        assert [row[0] for row in connection.execute("SELECT reports FROM boots")] == [1]
+
+
 def test_a_large_report_goes_in_several_parcels_and_whole(tmp_path):
     (report,) = simulate_fleet(3, 1, 1, NOW)
     with closing(store.open_writer(store.create(tmp_path))) as connection:

@@ -11,6 +11,7 @@ from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.connection import Connection
 from pe_collector.store.blobs import drop_if_unheld
+from pe_collector.store.derived import boots_of, choose_speakers
 from pe_collector.stream import LEFT_OUT
 
 LOG, ANSWERS, REPORT = "log", "answers", "report"
@@ -117,7 +118,9 @@ def _answers(connection: Connection) -> Shed | None:
 
 def _reports(connection: Connection) -> Shed | None:
     times = octets = 0
-    for (report_id,) in connection.execute(_ANY, (AT_ONCE,)).fetchall():
+    report_ids = [row[0] for row in connection.execute(_ANY, (AT_ONCE,))]
+    boot_keys = boots_of(connection, report_ids)
+    for report_id in report_ids:
         size = connection.execute("SELECT sum(length(octets)) FROM frame WHERE report_id=?", (report_id,)).fetchone()[0]
         held = connection.execute("SELECT blob FROM log_chunk WHERE report_id=? AND blob IS NOT NULL", (report_id,))
         blobs = {row[0] for row in held.fetchall()}
@@ -125,6 +128,7 @@ def _reports(connection: Connection) -> Shed | None:
             connection.execute(f"DELETE FROM {table} WHERE report_id=?", (report_id,))  # noqa: S608 - our names
         drop_if_unheld(connection, blobs)
         times, octets = times + 1, octets + int(size or 0)
+    choose_speakers(connection, boot_keys)
     return Shed(REPORT, times, octets) if times else None
 
 

@@ -40,6 +40,12 @@ def _refresh_phases(connection: Connection, report_ids: Collection[str], answers
     )
 
 
+def boots_of(connection: Connection, report_ids: Collection[str]) -> set[str]:
+    """The boots that these reports are of; asked before they go."""
+    asked = "SELECT DISTINCT boot_key FROM json_each(?) CROSS JOIN report ON report_id=value"
+    return {row[0] for row in connection.execute(asked, (json.dumps([*report_ids]),))}
+
+
 def choose_speakers(connection: Connection, boot_keys: Collection[str]) -> None:
     """Let the newest report of each of these boots speak for it: reports of them have come or gone."""
     connection.execute(f"{_SPEAKERS} WHERE boot_key IN (SELECT value FROM json_each(?))", (json.dumps([*boot_keys]),))  # noqa: S608

@@ -22,10 +22,9 @@ def report_id(number):
     return number.to_bytes(16, "big")
 
 
-def fill(writer, number, age_days, status):
-    hello = pb.Hello(
-        protocol=1, report_id=report_id(number), identity=pb.Identity(serial=f"S{number}", smbios_uuid=f"u{number}")
-    )
+def fill(writer, number, age_days, status, serial=""):
+    identity = pb.Identity(serial=serial or f"S{number}", smbios_uuid=f"u{serial or number}")
+    hello = pb.Hello(protocol=1, report_id=report_id(number), identity=identity)
     arrived = store.Arrived(hello, "test", "", NOW_S - age_days * DAY_S)
     frames = [
         pb.Frame(sequence=1, observation=pb.Observation(probe="address", outcome="ok", reason="answered")),
@@ -150,6 +149,15 @@ def test_reports_come_in_between_two_batches(tmp_path):
     assert done.successes == 160
     assert len(pauses) >= 4
     assert asked(tmp_path, "SELECT count(*) FROM report") == [(len(pauses),)]
+
+
+def test_a_boot_whose_newest_report_went_is_spoken_for_by_the_one_that_stays(tmp_path):
+    writer = store.Writer(store.create(tmp_path), lambda: NOW_S)
+    for number, status in ((1, "fault"), (2, "healthy")):
+        fill(writer, number, 100, status, serial="same")
+    writer.close()
+    pruned(tmp_path)
+    assert asked(tmp_path, "SELECT outcome, reports FROM boots") == [("fault", 1)]
 
 
 def test_what_was_done_is_written_down(filled):
