@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _CONNECT_S = 10
-_LACKS = "PostgreSQL needs psycopg: pip install 'pe-collector[postgresql]'"
+_LACKS = "PostgreSQL needs psycopg: pip install 'pe-agent[postgresql]'"
 # A reader must never hold up those who write, nor a page wait for ever.
 _READER = "-c statement_timeout=60s"
 # Said afterwards: with target_session_attrs=read-write such a session would be taken for a standby's.
