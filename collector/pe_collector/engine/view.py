@@ -14,8 +14,9 @@ from pe_collector.engine.nodes import Node
 from pe_collector.engine.score import RATES, Evidence, Verdict, gains_of, judge
 from pe_collector.engine.table import MISSING, Flags, Places, Reals
 
-# A failure that the chosen explanations leave this much of open counts as unexplained.
-_OPEN = 0.3
+# A failure that the chosen explanations leave this much of open counts as unexplained: of those of a subnet that fails
+# always, inside a site that fails in two boots of five, each is explained by more than half.
+_OPEN = 0.1
 _REFERENCE = int(np.searchsorted(RATES, 0.9))
 
 
@@ -97,13 +98,14 @@ class View:
     def advantage(self, rival: Condition, conditions: Sequence[Condition]) -> float:
         """How much more the rival is worth than these, looking only at boots of which is known whether they meet all.
 
-        What two of the conditions cover counts for the first.
+        What two of the conditions cover counts for the narrower one: else a part that fails always would be worth
+        nothing beside the whole, which fails now and then.
         """
         known = np.ones(self.ground.table.size, dtype=np.bool_)
         for item in {*rival, *(item for condition in conditions for item in condition)}:
             known &= self.ground.codes[item.attribute] != MISSING
         worth = self._worth_within(known, rival)
-        for condition in conditions:
+        for condition in sorted(conditions, key=lambda one: len(self.ground.rows_in(one))):
             worth -= self._worth_within(known, condition)
             if len(conditions) > 1:
                 known[self.ground.rows_in(condition)] = False

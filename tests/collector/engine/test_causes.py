@@ -65,6 +65,18 @@ def test_a_fault_that_hits_two_boots_of_five_is_found():
     assert dict(found.conditions) == {"switch": "sw-3-1"}
 
 
+@pytest.mark.parametrize("inner", [FILTERED, "tftp-timeout", "no-network-driver"])
+@pytest.mark.parametrize("seed", [21, 22, 23])
+def test_a_subnet_that_fails_always_inside_a_site_that_fails_now_and_then_is_a_cause_of_its_own(seed, inner):
+    def fault(row, rng):
+        if row.address.startswith("10.13.1."):
+            return inner
+        return FILTERED if row.attributes["site"] == "site-3" and rng.random() < 0.35 else ""
+
+    found = [dict(cause.conditions) for cause in causes(table(seed, 4000, fault))]
+    assert sorted(found, key=str) == [{"prefix": "10.13.1.0/24"}, {"site": "site-3"}]
+
+
 def test_an_attribute_missing_in_a_fifth_of_the_reports_is_still_the_one_named():
     rng = random.Random(9)
 
