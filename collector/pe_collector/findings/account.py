@@ -32,4 +32,7 @@ def _considered(account: Account, view: View, one: Found) -> Considered:
         int(((rows >= verdict.start) & (rows < verdict.end)).sum())
         for rows in (evidence.failed_at, evidence.healthy_at)
     )
-    return Considered(in_words(account, one.condition), one.score, failed, failed + healthy)
+    times = account.ground.table.at_s
+    onset_s = float(times[verdict.start]) if verdict.began else None
+    ended_s = float(times[verdict.end - 1]) if verdict.ended else None
+    return Considered(in_words(account, one.condition), one.score, failed, failed + healthy, onset_s, ended_s)

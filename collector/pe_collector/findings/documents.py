@@ -9,7 +9,7 @@ from typing import Any
 from pe_collector.boots import Boot
 from pe_collector.findings.changes import Change, near_onset
 from pe_collector.findings.pairs import paired_with
-from pe_collector.findings.pattern import Pattern
+from pe_collector.findings.pattern import Considered, Pattern
 from pe_collector.findings.sentences import iso, pattern_sentence, title
 from pe_collector.findings.slow import SLOW, usual_wait_s
 from pe_collector.statistics import exact_interval
@@ -46,13 +46,18 @@ def document_of(pattern: Pattern, boots: Sequence[Boot] = (), changes: Sequence[
         "machines": list(pattern.machines),
         "alternatives": [{"conditions": dict(a.conditions), "decided_by": a.decided_by} for a in pattern.alternatives],
         "ruled_out": [{**asdict(row), "because": row.because} for row in pattern.ruled_out],
-        "considered": [asdict(row) for row in pattern.considered],
+        "considered": [*map(_considered, pattern.considered)],
         "paired": paired_with(boots, pattern) if boots and not pattern.said else [],
         "changes": near_onset(pattern, changes),
         "wait_s": _waits(pattern, boots),
         "last_failed_s": pattern.failed[-1].at_s,
         "evidence": list(_evidence(pattern)),
     }
+
+
+def _considered(row: Considered) -> dict[str, Any]:
+    counted = {"conditions": dict(row.conditions), "score": row.score, "failed": row.failed, "boots": row.boots}
+    return counted | {"onset": iso(row.onset_s), "ended": iso(row.ended_s)}
 
 
 def _waits(pattern: Pattern, boots: Sequence[Boot]) -> Mapping[str, float | None] | None:

@@ -35,12 +35,17 @@ class RuledOut:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A condition that the search looked at, with what it is worth there."""
+    """A condition that the search looked at, with what it is worth in the period that suits it best.
+
+    `onset_s` and `ended_s` are the first and last failure of that period, None where it goes to the end of the boots.
+    """
 
     conditions: Mapping[str, str]
     score: float
     failed: int
     boots: int
+    onset_s: float | None = None
+    ended_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,14 @@ def _numbers(document: Document) -> Iterator[str]:
 
 def _considered(document: Document) -> Iterator[str]:
     for row in document["considered"]:
-        yield f"{_words(row['conditions'])}: {row['failed']:,} of {row['boots']:,} boots, score {row['score']:.1f}"
+        counts = f"{row['failed']:,} of {row['boots']:,} boots{_period(row)}, score {row['score']:.1f}"
+        yield f"{_words(row['conditions'])}: {counts}"
+
+
+def _period(row: Document) -> str:
+    """The stretch of time of a runner-up; empty where it is all the time."""
+    ends = {"from": row.get("onset"), "to": row.get("ended")}
+    return "".join(f" {word} {at}" for word, at in ends.items() if at)
 
 
 def _alternatives(document: Document) -> Iterator[str]:

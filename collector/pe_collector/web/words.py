@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,6 +51,14 @@ def moment(unix_s: float | None) -> Markup:
     said = output.when(unix_s)
     machine_readable = said.replace(" ", "T")
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(machine_readable, said.rstrip("Z"), said)
+
+
+def iso_moment(text: str | None) -> Markup:
+    """The same of a time in ISO 8601, UTC to the second; other text as it is."""
+    try:
+        return moment(datetime.datetime.fromisoformat(text).timestamp()) if text else Markup("")
+    except (ValueError, OverflowError):
+        return Markup("{}").format(tame(text))
 
 
 def share(value: float | None) -> str:
@@ -107,5 +116,10 @@ _OF_UNIT: Mapping[str, Callable[[Any], Any]] = {
     Unit.OCTETS: lambda value: f"{value:,}",
     Unit.FLAG: lambda value: "yes" if value else "no",
 }
-FILTERS: Mapping[str, Callable[..., Any]] = {"moment": moment, "share": share, "seconds": seconds}
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "moment": moment,
+    "iso_moment": iso_moment,
+    "share": share,
+    "seconds": seconds,
+}
 GLOBALS: Mapping[str, Callable[..., Any]] = {"cell": cell, "heat": heat, "with_words": with_words}

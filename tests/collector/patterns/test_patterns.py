@@ -10,6 +10,7 @@ from pe_collector.findings.look import find_patterns
 from pe_collector.findings.pairs import fault_or_well
 from pe_collector.findings.search import search
 from pe_collector.findings.sentences import pattern_sentence
+from pe_collector.prefixes import holds_address
 
 START_S = 1_763_800_000.0
 FILTERED = "wds-rpc-filtered"
@@ -256,6 +257,17 @@ def with_retries(boots):
 def late_addresses(one, rng):
     slow = one.address.startswith("10.12.3.")
     return replace(one, link_to_address_s=rng.uniform(30.0, 33.0) if slow else rng.uniform(1.5, 3.0))
+
+
+def test_each_condition_that_was_looked_at_stands_with_the_period_that_its_counts_are_of():
+    boots = fleet(3, 3000, late_site_fault, noise=0.0)
+    (found,) = find_patterns(boots)
+    for row in document_of(found)["considered"]:
+        since_s = datetime.fromisoformat(row["onset"]).timestamp()
+        inside = [
+            one for one in boots if one.at_s >= since_s and holds_address(row["conditions"]["prefix"], one.address)
+        ]
+        assert (row["boots"], row["ended"]) == (len(inside), None), row
 
 
 def test_what_is_ruled_out_failed_no_oftener_than_all_boots_elsewhere():
