@@ -80,6 +80,9 @@ class Connection:
             PathFailure: silent (the deadline came first), reset, or what ICMP says.
         """
         while True:
+            # Also while octets wait: a peer that never stops sending must not keep a probe running.
+            if not self._deadline.left_s():
+                raise self.failure(Reason.SILENT)
             try:
                 octets = self._socket.recv(65536)
             except BlockingIOError:

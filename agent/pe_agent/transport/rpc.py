@@ -10,7 +10,8 @@ from pe_agent.model import FactValue, Reason
 from pe_agent.transport.connect import Connection
 from pe_agent.transport.path import PathFailure
 
-_MAX_STUB_OCTETS = 65536
+# Far more than any answer that is asked for here; fragments are counted too, as they may be empty.
+_MAX_STUB_OCTETS, _MAX_FRAGMENTS = 65536, 64
 _ABSTRACT_SYNTAX_NOT_SUPPORTED = (2, 1)
 _SPOKEN = ((b"HTTP/", "http"), (b"\x15\x03", "tls"), (b"\x16\x03", "tls"), (b"SSH-", "ssh"))
 _LONGEST_MARK = 5
@@ -25,6 +26,7 @@ class RpcPeer:
         self._connection = connection
         self._waiting = b""
         self._call = 0
+        self._unfinished = False
 
     def bind(self, interface: rpc.Syntax) -> None:
         """Agree on an interface with NDR32 and without authentication.
@@ -58,9 +60,10 @@ class RpcPeer:
                 raise self._refused(answer)
             if isinstance(answer, rpc.Fault):
                 return answer
-            if not isinstance(answer, rpc.Response) or sum(map(len, parts)) > _MAX_STUB_OCTETS:
+            if not isinstance(answer, rpc.Response) or _is_endless(parts):
                 raise self._connection.failure(Reason.MALFORMED, {"answered": type(answer).__name__})
             parts.append(answer.stub)
+            self._unfinished = not answer.last
             if answer.last:
                 return replace(answer, stub=b"".join(parts))
 
@@ -106,16 +109,21 @@ class RpcPeer:
             raise self._connection.failure(Reason.NOT_RPC, {"spoken": self._spoken()}) from exc
 
     def _more(self) -> bytes:
-        """More octets of a PDU; when none come, a begun PDU was truncated."""
+        """More octets of a PDU; when none come, a begun PDU or a result without its last fragment was truncated."""
         try:
             octets = self._connection.receive()
         except PathFailure as exc:
-            if self._waiting and exc.reason is Reason.SILENT:
+            if self._is_within_answer and exc.reason is Reason.SILENT:
                 raise self._connection.failure(Reason.TRUNCATED) from exc
             raise
         if octets:
             return octets
-        raise self._connection.failure(Reason.TRUNCATED if self._waiting else Reason.RESET, {"closed_by_peer": True})
+        reason = Reason.TRUNCATED if self._is_within_answer else Reason.RESET
+        raise self._connection.failure(reason, {"closed_by_peer": True})
+
+    @property
+    def _is_within_answer(self) -> bool:
+        return bool(self._waiting) or self._unfinished
 
     def _spoken(self) -> str:
         """What a peer speaks that does not speak RPC, by its first octets; waits for enough of them."""
@@ -128,6 +136,10 @@ class RpcPeer:
                 break
             self._waiting += octets
         return next((word for mark, word in _SPOKEN if self._waiting.startswith(mark)), "other")
+
+
+def _is_endless(parts: list[bytes]) -> bool:
+    return len(parts) >= _MAX_FRAGMENTS or sum(map(len, parts)) > _MAX_STUB_OCTETS
 
 
 def hex32(number: int) -> str:

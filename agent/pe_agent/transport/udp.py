@@ -86,6 +86,9 @@ class UdpSocket:
             icmp = self._icmp_failure(asked)
             if icmp is not None:
                 raise icmp
+            # Also while datagrams wait: a peer that never stops sending must not keep a probe running.
+            if not deadline.left_s():
+                return None
             try:
                 octets, sender = self._socket.recvfrom(_LARGEST_DATAGRAM)
             except BlockingIOError:
