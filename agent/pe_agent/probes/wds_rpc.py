@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from pe_agent.codec.rpc import Fault, Syntax
+from pe_agent.codec.rpc import FAULT_OPERATION_RANGE, Fault, Response, Syntax
 from pe_agent.model import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.transport.connect import connect
@@ -23,6 +23,14 @@ WDS_INTERFACE = Syntax(uuid.UUID("1a927394-352e-4553-ae3f-7cf4aafca620"), 1)
 _NO_SUCH_OPERATION = 0x7FFF
 # More than one Ethernet frame holds, so that a path which loses full frames is found out.
 _LARGE_OCTETS, _SMALL_OCTETS = 3000, 8
+# What a fault says of the server. Source: [C706] appendix E; impacket's server says 0x6e4 where Windows and Samba say
+# nca_s_op_rng_error.
+_FAULTS: dict[int, tuple[str, Outcome, Reason]] = {
+    FAULT_OPERATION_RANGE: ("nca_s_op_rng_error", Outcome.OK, Reason.ANSWERED),
+    0x000006E4: ("RPC_S_CANNOT_SUPPORT", Outcome.OK, Reason.ANSWERED),
+    0x1C010003: ("nca_s_unk_if", Outcome.FAILED, Reason.NOT_REGISTERED),
+    0x1C010014: ("nca_s_server_too_busy", Outcome.WARNING, Reason.NOT_KNOWN),
+}
 
 
 def run(context: Context) -> Iterator[Observation]:
@@ -75,8 +83,16 @@ def _exchange(endpoint: Endpoint, deadline: Deadline, octets: int, *, one_syn: b
             answer = peer.call(_NO_SUCH_OPERATION, bytes(octets))
         except PathFailure as failure:
             raise PathFailure(failure.reason, {**failure.facts, "bound": True}) from failure
-        facts: dict[str, FactValue] = {"fault": hex32(answer.status)} if isinstance(answer, Fault) else {}
-        return Answer(Outcome.OK, Reason.ANSWERED, peer.facts() | facts)
+        return _judged(answer, peer.facts())
+
+
+def _judged(answer: Response | Fault, facts: dict[str, FactValue]) -> Answer:
+    """Only "no such operation" proves the interface: any other answer comes from something that is not as it should."""
+    if not isinstance(answer, Fault):
+        return Answer(Outcome.WARNING, Reason.NOT_KNOWN, facts | {"answered": type(answer).__name__})
+    name, outcome, reason = _FAULTS.get(answer.status, ("", Outcome.WARNING, Reason.NOT_KNOWN))
+    facts |= {"fault": hex32(answer.status)} | ({"fault_name": name} if name else {})
+    return Answer(outcome, reason, facts)
 
 
 def _observe(context: Context, endpoints: list[Endpoint]) -> Iterator[Observation]:

@@ -126,9 +126,26 @@ def test_a_bind_ack_without_any_result_is_malformed(listener):
     assert wds(listener(says(rpc.encode(rpc.BindAck(1, ()))))).reason is Reason.MALFORMED
 
 
-def test_a_fault_out_of_range_is_a_good_answer(listener):
-    answer = wds(listener(answers_call(lambda call: rpc.Fault(call.call, rpc.FAULT_OPERATION_RANGE))))
-    assert (answer.reason, answer.facts["fault"]) == (Reason.ANSWERED, "0x1c010002")
+@pytest.mark.parametrize(
+    ("status", "outcome", "reason", "name"),
+    [
+        (0x1C010002, Outcome.OK, Reason.ANSWERED, "nca_s_op_rng_error"),
+        (0x000006E4, Outcome.OK, Reason.ANSWERED, "RPC_S_CANNOT_SUPPORT"),
+        (0x1C010003, Outcome.FAILED, Reason.NOT_REGISTERED, "nca_s_unk_if"),
+        (0x1C010014, Outcome.WARNING, Reason.NOT_KNOWN, "nca_s_server_too_busy"),
+        (0x1C000009, Outcome.WARNING, Reason.NOT_KNOWN, None),
+        (0x000006F7, Outcome.WARNING, Reason.NOT_KNOWN, None),
+    ],
+)
+def test_only_the_faults_of_a_good_server_are_good_answers(listener, status, outcome, reason, name):
+    answer = wds(listener(answers_call(lambda call: rpc.Fault(call.call, status))))
+    assert (answer.outcome, answer.reason) == (outcome, reason)
+    assert (answer.facts["fault"], answer.facts.get("fault_name")) == (f"{status:#010x}", name)
+
+
+def test_a_whole_answer_to_an_operation_that_does_not_exist_is_no_good_answer(listener):
+    answer = wds(listener(answers_call(lambda call: rpc.Response(call.call, b""))))
+    assert (answer.outcome, answer.reason) == (Outcome.WARNING, Reason.NOT_KNOWN)
 
 
 def test_a_denied_call_is_access_denied(listener):
@@ -173,6 +190,35 @@ def test_a_result_that_never_ends_is_malformed(listener):
             sock.sendall(rpc.encode(rpc.Response(call, bytes(5000), last=False)))
 
     assert mapper(listener(serve)).reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.02])
+def test_empty_fragments_without_end_do_not_extend_the_deadline(listener, pause_s):
+    def serve(sock):
+        ack(sock)
+        fragment = rpc.encode(rpc.Response(read_pdu(sock).call, b"", last=False))
+        while True:
+            sock.sendall(fragment)
+            time.sleep(pause_s)
+
+    started_s = time.monotonic()
+    answer = wds(listener(serve), within_s=1.0)
+    assert answer.reason in {Reason.MALFORMED, Reason.TRUNCATED}
+    assert time.monotonic() - started_s < 3
+
+
+def test_octets_that_wait_do_not_extend_the_deadline(listener):
+    now_s = [0.0]
+    with connect(
+        listener(lambda sock: ([(sock.sendall(b"x"), time.sleep(0.05)) for _ in range(9)], hang(sock))),
+        Deadline(lambda: now_s[0], 5.0),
+    ) as connection:
+        assert connection.receive()
+        time.sleep(0.1)
+        now_s[0] = 6.0
+        with pytest.raises(PathFailure) as failure:
+            connection.receive()
+    assert failure.value.reason is Reason.SILENT
 
 
 def test_operation_zero_is_never_called(listener):
