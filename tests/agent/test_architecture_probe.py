@@ -13,8 +13,10 @@ from pe_agent.probes.contract import Context
     [
         ({"cpu": "x64", "image": "x64", "firmware": "x64"}, Reason.MATCHES),
         ({"cpu": "x64", "image": "x86"}, Reason.MISMATCH),
-        ({"cpu": "x64", "image": "x86", "firmware": "x86"}, Reason.MISMATCH),
-        ({"cpu": "x64", "image": "x64", "firmware": "x86"}, Reason.MISMATCH),
+        ({"cpu": "x64", "image": "x86", "firmware_type": "bios"}, Reason.MISMATCH),
+        # 32-bit UEFI starts nothing but x86, whatever the processor could run besides.
+        ({"cpu": "x64", "image": "x86", "firmware": "x86", "firmware_type": "uefi"}, Reason.MATCHES),
+        ({"cpu": "x64", "image": "x64", "firmware": "x86", "firmware_type": "uefi"}, Reason.MISMATCH),
         ({"cpu": "x86", "image": "x86"}, Reason.MATCHES),
         ({"cpu": "", "image": "x64"}, Reason.NOT_KNOWN),
         ({"cpu": "arm64", "image": "arm64", "firmware": ""}, Reason.MATCHES),
@@ -49,3 +51,12 @@ def test_the_boot_images_that_this_firmware_starts_are_named(firmware_type, firm
     host = MachineHost(firmware_type=firmware_type, firmware=firmware, cpu=cpu, image=cpu)
     (answer,) = architecture.run(Context(host, lambda: 1.0, 2.0))
     assert (answer.facts.get("option93"), answer.facts.get("can_start")) == (option93, can_start)
+
+
+@pytest.mark.parametrize("firmware", ["x86", "x64", "arm64"])
+@pytest.mark.parametrize("cpu", ["x86", "x64", "arm64"])
+def test_on_uefi_an_image_matches_exactly_where_it_can_start(firmware, cpu):
+    host = MachineHost(firmware_type="uefi", firmware=firmware, cpu=cpu, image=firmware)
+    (answer,) = architecture.run(Context(host, lambda: 1.0, 2.0))
+    assert answer.reason is Reason.MATCHES
+    assert answer.facts.get("can_start", firmware) == firmware

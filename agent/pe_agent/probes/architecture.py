@@ -39,9 +39,8 @@ def compare(architecture: Architecture) -> tuple[Outcome, Reason]:
     """Whether the image is the one this machine should have booted; a fact that is missing is not held against it."""
     if not architecture.cpu or not architecture.image:
         return Outcome.OK, Reason.NOT_KNOWN
-    if architecture.firmware and architecture.firmware != architecture.image:
-        return Outcome.WARNING, Reason.MISMATCH
-    if architecture.cpu != architecture.image:
+    # Where firmware has a bitness of its own (UEFI) it decides, and not what the processor could run besides.
+    if (architecture.firmware or architecture.cpu) != architecture.image:
         return Outcome.WARNING, Reason.MISMATCH
     return Outcome.OK, Reason.MATCHES
 
