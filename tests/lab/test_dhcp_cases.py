@@ -125,6 +125,7 @@ def test_a_good_dhcp_server_is_heard_both_ways_and_keeps_its_leases_as_they_were
     facts = row["facts"]
     assert (row["target"], *said(row)) == (DHCP_SERVER, "ok", "answered")
     assert (facts["boot_server"], facts["boot_file"], facts["via"]) == (WDS_SERVER, BOOT_FILE, "broadcast,unicast")
+    assert facts.get("relay", ROUTER) == ROUTER, "the machine's own address is no relay"
     assert f"{facts['offered_address']}/24" in address, "with option 61 the server knows the machine again"
     assert leases.read_bytes() == before
 

@@ -63,15 +63,20 @@ class Server:
         network = tuple(offer.options.get(code, b"") for code in _MUST_AGREE)
         return (*network, self.as_pxe.offer.boot_server, self.as_pxe.offer.boot_file)
 
+    def relay(self, client: pxe.Client) -> str:
+        """The relay that passed a broadcast on; empty when none shows itself: what was asked by address names the asker."""
+        passed_on = (h.offer.giaddr for h in self.offers if h.question.via == BROADCAST)
+        return next((giaddr for giaddr in passed_on if giaddr not in {_NOBODY, client.address}), "")
+
     def facts(self, client: pxe.Client) -> dict[str, FactValue]:
         """What the report says about it."""
         vias = dict.fromkeys(h.question.via for h in self.offers)
         facts = boot_facts(self.as_pxe.offer) | {"server_id": self.name}
         facts |= {"offered_address": self.address} if self.address else {}
+        facts |= {"relay": relay} if (relay := self.relay(client)) else {}
         facts |= {
             "option43": any(dhcp.VENDOR_OPTIONS in h.offer.options for h in self.offers),
             "arch93": client.architecture,
-            "relay": self.plain.offer.giaddr,
             "via": ",".join(sorted(vias)),
             "after_s": round(self.offers[0].after_s, 6),
         }

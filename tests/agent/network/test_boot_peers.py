@@ -13,6 +13,8 @@ from pe_agent.model import Identity, Observation, Outcome, Reason
 from pe_agent.probes import pxe as pxe_probe
 from pe_agent.probes import tftp as tftp_probe
 from pe_agent.probes.contract import Context, Target
+from pe_agent.probes.dhcp import Server
+from pe_agent.transport.dhcp import BROADCAST, UNICAST, Heard, Question
 from pe_agent.transport.path import Endpoint, PathFailure
 from pe_agent.transport.tftp import Refused, fetch_first_block
 from pe_agent.transport.udp import open_udp
@@ -166,9 +168,10 @@ def test_a_port_that_is_taken_is_said_to_be():
 
 
 def reply(request, **changes):
-    fields = {"transaction": request.transaction, "siaddr": "10.10.9.20", "file": b"boot\\x64\\wdsmgfw.efi"} | changes
+    fields = {"transaction": request.transaction, "siaddr": "10.10.9.20", "file": b"boot\\x64\\wdsmgfw.efi"}
+    fields |= {"giaddr": "0.0.0.0"} | changes
     message = dhcp.DhcpMessage(
-        operation=2, ciaddr="0.0.0.0", yiaddr="0.0.0.0", giaddr="0.0.0.0", client_mac=request.client_mac, sname=b"",
+        operation=2, ciaddr="0.0.0.0", yiaddr="0.0.0.0", client_mac=request.client_mac, sname=b"",
         options={53: b"\5", 54: b"\x0a\x0a\x09\x14", 60: b"PXEClient"}, **fields,
     )  # fmt: skip
     return dhcp.encode_message(message)
@@ -232,6 +235,19 @@ def test_the_boot_record_outranks_the_lease_and_both_outrank_what_dhcp_says_now(
     assert found == {"10.10.9.20:69": ("boot\\x64\\wdsmgfw.efi", "boot_record")} | by_dhcp
     found = asked(tftp_probe.boot_files(context(lease, None, earlier)))
     assert found == {"10.10.9.20:69": ("from-lease.com", "lease")} | by_dhcp
+
+
+@pytest.mark.parametrize(
+    ("passed_on_by", "relay"), [("10.10.1.1", "10.10.1.1"), (CLIENT.address, None), ("0.0.0.0", None)]
+)
+def test_only_who_passed_a_broadcast_on_is_a_relay(passed_on_by, relay):
+    def offer(via, giaddr):
+        request = dhcp.decode_message(pxe.discover(CLIENT, 1, as_pxe=False))
+        question = Question(via, False, 1, Endpoint("10.10.9.10", 67))
+        return Heard(question, dhcp.decode_message(reply(request, giaddr=giaddr)), "10.10.9.10", 0.1)
+
+    server = Server("10.10.9.10", (offer(UNICAST, "10.10.1.77"), offer(BROADCAST, passed_on_by)))
+    assert server.facts(CLIENT).get("relay") == relay
 
 
 def test_a_file_that_only_dhcp_names_is_asked_for_once_and_later():
