@@ -15,6 +15,7 @@ from pe_image.hooks import (
     longer_startnet,
     new_ini,
 )
+from pe_image.kinds import kind_of, load_kinds
 from pe_image.text_form import Script, read_script
 
 NOTHING = frozenset()
@@ -92,15 +93,43 @@ def test_what_stands_around_a_single_program_stays():
     assert changed == f"; ours\r\n[LaunchApps]\r\n{INI_LINE}\r\nX:\\a.exe\r\n; end\r\n"
 
 
-@pytest.mark.parametrize("text", ["", "[Other]\r\nx=1\r\n", "[LaunchApp]\r\n"])
+STARTS_NOTHING = [
+    "",
+    "; all off\r\n",
+    "[Other]\r\nx=1\r\n",
+    "[LaunchApp]\r\n",
+    "[LaunchApp]\r\n[Other]\r\nAppPath=X:\\a.exe",
+]
+
+
+@pytest.mark.parametrize("text", STARTS_NOTHING)
 def test_an_ini_that_starts_nothing_is_refused(text):
-    with pytest.raises(HookError):
+    with pytest.raises(HookError, match=r"winpeshl\.ini"):
         longer_ini(Scene(NOTHING, "x64", Script(text)))
+
+
+@pytest.mark.parametrize("text", STARTS_NOTHING)
+def test_an_ini_that_starts_nothing_still_decides_what_kind_of_image_it_is(text):
+    assert kind_of(text, [], load_kinds()).id == "custom-ini"
+
+
+def test_a_comment_does_not_decide_what_kind_of_image_it_is():
+    text = "[LaunchApps]\r\n; was %SYSTEMDRIVE%\\sms\\bin\\x64\\tsbootshell.exe\r\nX:\\site\\menu.exe\r\n"
+    assert kind_of(text, [], load_kinds()).id == "custom-ini"
+
+
+def test_a_startnet_that_the_command_interpreter_cannot_run_is_refused():
+    with pytest.raises(HookError, match="UTF-16"):
+        longer_startnet(Scene(NOTHING, "x64", read_script("wpeinit\r\n".encode("utf-16"))))
 
 
 def test_the_setup_that_windows_pe_would_start_first_is_the_one_kept():
     paths = frozenset({"SETUP.EXE", r"$Windows.~BT\Sources\Setup.exe"})
-    assert new_ini(Scene(paths, "x64", None)).text.splitlines()[-1] == r"%SYSTEMDRIVE%\$Windows.~BT\sources\setup.exe"
+    (programs,) = (kind.files for kind in load_kinds() if kind.id == "setup")
+    assert (
+        new_ini(Scene(paths, "x64", None, programs)).text.splitlines()[-1]
+        == r"%SYSTEMDRIVE%\$Windows.~BT\sources\setup.exe"
+    )
 
 
 UNATTENDS = {

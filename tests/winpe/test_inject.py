@@ -30,6 +30,11 @@ SETUP = PLAIN | {"setup.exe": b"MZ", r"sources\setup.exe": b"MZ"}
 CASES = {
     "plain": (PLAIN, STARTNET, STARTNET_LINE.encode() + b"\r\nwpeinit\r\n"),
     "setup": (SETUP, INI, b"[LaunchApps]\r\n" + AGENT + b"\r\n%SYSTEMDRIVE%\\setup.exe\r\n"),
+    "setup of an upgrade": (
+        PLAIN | {r"$Windows.~BT\sources\setup.exe": b"MZ"},
+        INI,
+        b"[LaunchApps]\r\n" + AGENT + b"\r\n%SYSTEMDRIVE%\\$Windows.~BT\\sources\\setup.exe\r\n",
+    ),
     "capture": (
         {INI: b"[LaunchApps]\r\n%SYSTEMROOT%\\system32\\wdscapture.exe\r\n"},
         INI,
@@ -64,7 +69,7 @@ def test_the_agent_runs_first_and_what_ran_before_runs_after(tmp_path, kind):
     wim = make_wim(tmp_path, files)
     (change,) = pe_image("inject", wim, *make_orders(tmp_path), "--format", "json")["images"]
     injected = files_of(wim)
-    assert (change["stamp"]["kind"], injected[hook]) == (kind, expected)
+    assert (change["stamp"]["kind"], injected[hook]) == (kind.partition(" ")[0], expected)
     assert {path: injected[path] for path in files if path != hook} == {p: files[p] for p in files if p != hook}
 
 
@@ -89,7 +94,7 @@ def test_injecting_the_same_again_changes_no_octet(tmp_path, kind):
 
 
 def test_every_kind_that_is_not_refused_has_a_case_here():
-    assert {kind.id for kind in load_kinds() if not kind.refused} == set(CASES)
+    assert {kind.id for kind in load_kinds() if not kind.refused} == {case.partition(" ")[0] for case in CASES}
 
 
 def test_windows_re_is_refused_and_left_alone(tmp_path):
@@ -241,9 +246,17 @@ def test_originals_are_kept_in_the_image_with_their_hashes(tmp_path):
     assert stamp["originals"][STARTNET] == hashlib.sha256(kept).hexdigest()
 
 
-def test_unattend_is_refused_where_nothing_reads_it(tmp_path):
-    wim = make_wim(tmp_path, SETUP)
-    assert "no wpeinit" in pe_image("inject", wim, *make_orders(tmp_path), "--hook", "unattend", code=1)
+@pytest.mark.parametrize("kind", ["setup", "capture", "discover", "configmgr"])
+def test_unattend_is_refused_where_nothing_reads_it(tmp_path, kind):
+    wim = make_wim(tmp_path, CASES[kind][0])
+    before = wim.read_bytes()
+    assert "Unattend.xml" in pe_image("inject", wim, *make_orders(tmp_path), "--hook", "unattend", code=1)
+    assert wim.read_bytes() == before
+
+
+def test_an_empty_ini_is_named_as_what_keeps_the_image_from_starting_anything(tmp_path):
+    wim = make_wim(tmp_path, PLAIN | {INI: b""})
+    assert "winpeshl.ini has neither" in pe_image("inject", wim, *make_orders(tmp_path), code=1)
 
 
 def test_an_image_that_had_its_own_pe_agent_command_gets_it_back(tmp_path):

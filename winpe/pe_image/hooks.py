@@ -31,18 +31,21 @@ COMMAND_SCRIPT = rf'@"%~d0\{FOLDER}\python.exe" -m pe_agent %*' + "\r\n"
 
 # winpeshl.ini reference (learn.microsoft.com): a command has at most 250 characters.
 MAX_COMMAND_CHARACTERS = 250
-_SETUPS = (r"$Windows.~BT\sources\setup.exe", "setup.exe")
 _SECTION = re.compile(r"^[ \t]*\[([^\]\r\n]*)\][ \t]*\r?$", re.MULTILINE)
 _APP_PATH = re.compile(r"^[ \t]*AppPath[ \t]*=[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a hook has to fit: the image's paths (as they are written there), its architecture, the file today."""
+    """What a hook has to fit: the image's paths (as they are written there), its architecture, the file today.
+
+    `programs`: of these paths Windows PE starts the first that is there.
+    """
 
     paths: frozenset[str]
     architecture: str
     script: Script | None
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +64,17 @@ def way_of(kind: Kind, wanted: str = "kind") -> Way:
     """
     if kind.refused:
         raise HookError(f"this is a {kind.title} image: {kind.refused}")
-    if wanted == "unattend" and kind.way == "new-ini":
-        raise HookError(f"a {kind.title} runs no wpeinit, so nothing would read {UNATTEND_PATH}")
+    if wanted == "unattend" and not kind.reads_unattend:
+        raise HookError(f"nothing in a {kind.title} reads \\{UNATTEND_PATH}; leave out --hook unattend")
     return WAYS[kind.way if wanted == "kind" else wanted]
 
 
 def new_ini(scene: Scene) -> Script:
     """A winpeshl.ini for an image that has none: the agent, then the Setup that would have been started."""
     lowered = {path.lower() for path in scene.paths}
-    setup = next((path for path in _SETUPS if path.lower() in lowered), None)
+    setup = next((path for path in scene.programs if path.lower() in lowered), None)
     if setup is None:
-        raise HookError("no winpeshl.ini and no setup.exe: nothing could run after the agent")
+        raise HookError(f"no winpeshl.ini and none of {', '.join(scene.programs)}: nothing could run after the agent")
     return Script(f"[LaunchApps]\r\n{INI_LINE}\r\n%SYSTEMDRIVE%\\{setup}\r\n")
 
 
@@ -105,6 +108,9 @@ def longer_startnet(scene: Scene) -> Script:
     script = scene.script
     if script is None:
         raise HookError(f"{STARTNET_PATH} is not in the image")
+    # The Old New Thing, 26 July 2021: cmd.exe takes the first NUL for the end of the script.
+    if script.encoding.startswith("utf-16"):
+        raise HookError(f"{STARTNET_PATH} is in UTF-16, of which cmd.exe runs no line; save it as ANSI text first")
     first, end, rest = script.text.partition("\n")
     if not script.mark and not re.fullmatch(r"\s*@?echo\s+off\s*", first, re.IGNORECASE):
         return script.with_text(STARTNET_LINE + script.line_end + script.text)
@@ -135,12 +141,16 @@ def _with_first_program(script: Script) -> str:
         return head + INI_LINE + script.line_end + rest
     if "launchapp" in sections:
         return _as_list(script, sections["launchapp"])
-    raise HookError(f"{INI_PATH} has neither [LaunchApp] nor [LaunchApps]")
+    raise HookError(
+        f"{INI_PATH} has neither [LaunchApp] nor [LaunchApps], so it starts nothing; "
+        "repair or delete it in the image first"
+    )
 
 
 def _as_list(script: Script, section: re.Match[str]) -> str:
     """[LaunchApp] names one program only; the list of [LaunchApps] can hold the agent and that program."""
-    named = _APP_PATH.search(script.text, section.end())
+    following = _SECTION.search(script.text, section.end())
+    named = _APP_PATH.search(script.text, section.end(), following.start() if following else len(script.text))
     if named is None or not named.group(1):
         raise HookError(f"{INI_PATH}: [LaunchApp] names no AppPath")
     if "," in named.group(1):

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from importlib import resources
 
 INI_PATH = r"Windows\System32\winpeshl.ini"
+_COMMENT = re.compile(r"^[ \t]*;.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A row of kinds.toml. `ini` is a regular expression, empty when the image must have no winpeshl.ini.
 
-    `way` names a row of WAYS in hooks.py; `refused` says why nothing is ever put into such an image.
+    `files`: one of them must be there. `way` names a row of WAYS in hooks.py; `reads_unattend`: something reads
+    Unattend.xml of the root; `refused` says why nothing is ever put into such an image.
     """
 
     id: str
@@ -23,22 +25,23 @@ class Kind:
     ini: str
     hook: str
     way: str
+    reads_unattend: bool
     refused: str = ""
-    file: str = ""
+    files: tuple[str, ...] = ()
 
     def fits(self, ini: str | None, paths: frozenset[str]) -> bool:
         """Whether an image with this winpeshl.ini (None: it has none) and these paths is of this kind."""
-        if self.file and self.file.lower() not in paths:
+        if self.files and not any(file.lower() in paths for file in self.files):
             return False
         if self.ini:
-            return ini is not None and re.search(self.ini, ini, re.IGNORECASE) is not None
+            return ini is not None and re.search(self.ini, _COMMENT.sub("", ini), re.IGNORECASE) is not None
         return ini is None
 
 
 def load_kinds() -> tuple[Kind, ...]:
     """The table of kinds, in the order in which it is asked."""
     text = resources.files("pe_image").joinpath("kinds.toml").read_text(encoding="utf-8")
-    return tuple(Kind(**row) for row in tomllib.loads(text)["kind"])
+    return tuple(Kind(**row | {"files": tuple(row.get("files", ()))}) for row in tomllib.loads(text)["kind"])
 
 
 def kind_of(ini: str | None, paths: Iterable[str], kinds: Iterable[Kind]) -> Kind | None:

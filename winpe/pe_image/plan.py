@@ -77,8 +77,9 @@ def _outside(tree: Tree, image: Image, seen: Look, way: Way) -> tuple[dict[str, 
     before = {path: original(tree, seen, path) for path in (_spelled(seen, way.path), _spelled(seen, COMMAND_PATH))}
     hook, command = before
     script = None if before[hook] is None else read_script(before[hook] or b"")
+    programs = seen.kind.files if seen.kind else ()
     become = {
-        hook: way.change(Scene(seen.paths, image.architecture, script)).octets(),
+        hook: way.change(Scene(seen.paths, image.architecture, script, programs)).octets(),
         command: COMMAND_SCRIPT.encode("ascii"),
     }
     return become, {path: "" if octets is None else _sha256(octets) for path, octets in before.items()}
