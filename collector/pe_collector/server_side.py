@@ -53,8 +53,31 @@ def silent_machines(connection: Connection, since_s: float) -> list[dict[str, An
         f"SELECT * FROM server_event WHERE at_s>=? AND {_IS_STEP} ORDER BY ip, at_s",  # noqa: S608 - our own words
         (since_s,),
     ).fetchall()
-    named = _with_macs(steps)
-    rows = [_silence(mac, ip, events) for (mac, ip), events in _boots(named)]
+    return _silent(connection, steps)
+
+
+def silent_boots_of(connection: Connection, name: str) -> list[dict[str, Any]]:
+    """The same rows of one MAC, or of one address of which no MAC is known."""
+    steps = connection.execute(
+        "SELECT * FROM server_event WHERE (mac=:who OR ip=:who OR ip IN "  # noqa: S608 - our own words
+        f"(SELECT ip FROM server_event WHERE mac=:who AND ip<>'')) AND {_IS_STEP} ORDER BY ip, at_s",
+        {"who": name},
+    ).fetchall()
+    return [row for row in _silent(connection, steps) if name == (row["mac"] or row["ip"])]
+
+
+def events_about(connection: Connection, name: str, most: int) -> list[dict[str, Any]]:
+    """What servers logged of a MAC or an address, the latest first, at most so many."""
+    rows = connection.execute(
+        "SELECT source, at_s, mac, ip, event, level, component, text, file, line FROM server_event "
+        "WHERE mac=:who OR ip=:who ORDER BY at_s DESC, source, line LIMIT :most",
+        {"who": name, "most": most},
+    )
+    return [dict(row) for row in rows]
+
+
+def _silent(connection: Connection, steps: Sequence[Row]) -> list[dict[str, Any]]:
+    rows = [_silence(mac, ip, events) for (mac, ip), events in _boots(_with_macs(steps))]
     silent = [row for row in rows if not _reported(connection, row)]
     return sorted(silent, key=lambda row: row["last_seen"], reverse=True)
 

@@ -96,12 +96,18 @@ def visitor(visiting: Visitor) -> Visitor:
 def places(served: Served) -> dict[str, str]:
     """A path of every kind of page."""
     patterns = served.cli("patterns")["patterns"]
-    fault = next(row for row in patterns if row["kind"] == "fault")
+    fault, slow, silence = (
+        next(row for row in patterns if kind in (row["kind"], *row["signature"]))
+        for kind in ("fault", "slow-address", "silence")
+    )
     report = next(row["report_id"] for row in fault["evidence"] if "failed" in row["text"])
     return {
         "board": "/",
         "patterns": "/patterns",
         "pattern": f"/pattern/{fault['id']}",
+        "slow-pattern": f"/pattern/{slow['id']}",
+        "silence-pattern": f"/pattern/{silence['id']}",
+        "silent": f"/silent/{silence['machines'][0]}",
         "subnets": "/map?prefix=10.10.0.0/16",
         "machines-of-subnet": "/map?prefix=10.10.16.0/24",
         "switches": "/ports",

@@ -6,7 +6,17 @@ import pytest
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 KINDS = (
-    *("board", "patterns", "pattern", "subnets", "machines-of-subnet", "switches"),
+    *(
+        "board",
+        "patterns",
+        "pattern",
+        "slow-pattern",
+        "silence-pattern",
+        "silent",
+        "subnets",
+        "machines-of-subnet",
+        "switches",
+    ),
     *("boot", "log", "machines", "questions", "sql", "upload"),
 )
 

@@ -56,6 +56,26 @@ def test_a_pattern_says_the_numbers_of_the_command_and_leads_to_the_convicting_l
     assert "convicting" in visitor.run("return document.querySelector(':target').className")
 
 
+def test_machines_that_only_servers_saw_are_named_drawn_and_lead_to_what_was_logged(visitor, served, places):
+    row = served.cli("why", places["silence-pattern"].rpartition("/")[2])
+    assert [one["address"] for one in row["machines_seen"]] == [f"10.30.16.{20 + n}" for n in range(4)]
+    visitor.open(places["silence-pattern"])
+    assert visitor.texts(".columns li") == [f"{one['machine_id']} {one['address']}" for one in row["machines_seen"]]
+    assert visitor.run("return document.querySelectorAll('.chart .bar-bad').length") >= 1
+    visitor.run("document.querySelector('main a[href^=\"/silent/\"]').click()")
+    visitor.wait(lambda: "/silent/" in visitor.driver.current_url, "what was logged")
+    assert "its boot image did not come" in visitor.text() or "never reached RPC" in visitor.text()
+    assert "PXE request answered" in visitor.text()
+
+
+def test_a_search_for_an_address_that_only_servers_saw_leads_there(visitor, served, places):
+    mac = places["silent"].rpartition("/")[2]
+    visitor.open(f"/q/machines?search={mac.upper()}")
+    assert mac.upper() in visitor.texts(".nothing a")
+    visitor.open(f"/machine/{mac}")
+    assert f"{mac} as the servers saw it" in visitor.texts("h1")
+
+
 def test_sql_takes_names_as_fields_and_refuses_to_write(visitor, served):
     visitor.open("/sql?query=SELECT+count(*)+AS+n+FROM+boots+WHERE+site=:site&p_site=Koeln")
     assert visitor.run("return document.querySelector('input[name=p_site]').value") == "Koeln"

@@ -13,7 +13,7 @@ from pe_collector.findings.changes import read_changes
 from pe_collector.findings.documents import document_of
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.live import Known, Noted, correlate, stored, what_is_there
-from pe_collector.findings.look import look
+from pe_collector.findings.look import SILENCE, look
 from pe_collector.findings.marks import find_id, marked, marks_of
 from pe_collector.findings.sentences import iso
 
@@ -114,7 +114,7 @@ def _explained(connection: Connection, documents: Sequence[Document], pattern_id
     document = found[0] if len(found) == 1 else _stored_document(connection, pattern_id, now_s)
     return {
         **document,
-        "machines_seen": machines_of(connection, document["machines"]),
+        "machines_seen": machines_of(connection, document["machines"], silent=document["kind"] == SILENCE),
         "lines": lines_of(connection, document),
         "history": history_of(connection, document["id"]),
     }
@@ -126,14 +126,27 @@ def _stored_document(connection: Connection, name: str, now_s: float) -> Documen
     return document
 
 
-def machines_of(connection: Connection, machine_ids: Sequence[str]) -> list[Document]:
-    """Who they are."""
+def machines_of(connection: Connection, machine_ids: Sequence[str], *, silent: bool = False) -> list[Document]:
+    """Who they are; of the `silent` ones, which only servers have seen, the MAC (it is their id) and the address."""
     rows = connection.execute(
         "SELECT machine_id, manufacturer, model, serial FROM json_each(?) CROSS JOIN machine ON machine_id=value "
         "ORDER BY machine_id",
         (json.dumps(list(machine_ids)),),
     )
-    return [dict(row) for row in rows]
+    known = [{**row, "address": "", "silent": False} for row in map(dict, rows)]
+    if not silent:
+        return known
+    others = [name for name in machine_ids if name not in {row["machine_id"] for row in known}]
+    return sorted([*known, *(_unheard(connection, name) for name in others)], key=lambda row: row["machine_id"])
+
+
+def _unheard(connection: Connection, name: str) -> Document:
+    """A machine that never reported, by what the servers logged of it."""
+    found = connection.execute(
+        "SELECT ip FROM server_event WHERE mac=? AND ip<>'' ORDER BY at_s DESC LIMIT 1", (name,)
+    ).fetchone()
+    nothing = dict.fromkeys(("manufacturer", "model", "serial"), "")
+    return {"machine_id": name, **nothing, "address": found["ip"] if found else "", "silent": True}
 
 
 def lines_of(connection: Connection, document: Mapping[str, Any]) -> list[Document]:

@@ -18,6 +18,15 @@ _SIGNATURES = {
 }
 
 
+_NO_REPORT = "silent"
+
+
+def who_of(report_id: str) -> str:
+    """The MAC or address of a boot that only servers saw; empty for a report."""
+    word, _, rest = report_id.partition(" ")
+    return rest.rpartition(" ")[0] if word == _NO_REPORT else ""
+
+
 def silent_boots(connection: Connection, since_s: float, until_s: float | None) -> list[Boot]:
     """Boots that a WDS server saw and that sent no report, with their one finding."""
     rows = server_side.silent_machines(connection, since_s)
@@ -35,12 +44,12 @@ def _boot(row: Mapping[str, Any], known: Mapping[str, str]) -> Boot:
     signature = next(name for event, name in _SIGNATURES.items() if event in seen)
     who = row["mac"] or row["ip"]
     return Boot(
-        report_id=f"silent {who} {row['booted']:.0f}",
+        report_id=f"{_NO_REPORT} {who} {row['booted']:.0f}",
         machine_id=known.get(row["mac"], who),
         at_s=row["booted"],
         address=row["ip"],
         failures={signature: ""},
-        outcome="silent",
+        outcome=_NO_REPORT,
     )
 
 

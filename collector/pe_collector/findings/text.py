@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pe_collector.findings.silence import who_of
+
 Document = Mapping[str, Any]
 # A change that falls so near an onset by chance is worth a word in the list.
 _UNLIKELY = 0.05
@@ -77,14 +79,17 @@ def _changes(document: Document) -> Iterator[str]:
 def _machines(document: Document) -> Iterator[str]:
     known: Sequence[Document] = document["machines_seen"]
     for row in known[:_MOST_MACHINES]:
-        yield " ".join(part for part in (row["machine_id"], row["manufacturer"], row["model"], row["serial"]) if part)
+        said = [row[name] for name in ("machine_id", "address", "manufacturer", "model", "serial")]
+        yield " ".join(part for part in (*said, "never reported" if row["silent"] else "") if part)
     if len(document["machines"]) > _MOST_MACHINES:
         yield f"and {len(document['machines']) - _MOST_MACHINES} more"
 
 
 def _evidence(document: Document) -> Iterator[str]:
     for row in document["evidence"]:
-        yield f"{row['text']}: {row['at']} {row['address']} report {row['report_id']}"
+        who = who_of(row["report_id"])
+        seen = f"no report; servers logged {who}" if who else f"report {row['report_id']}"
+        yield f"{row['text']}: {row['at']} {row['address']} {seen}"
     for line in document["lines"]:
         place = f"{line['file']}:{line['line']}" if line["file"] else f"{line['probe']} {line['target']}".strip()
         yield f"{line['code']} {place} {line['text']}"

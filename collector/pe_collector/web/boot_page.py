@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pe_agent.errors import UsageError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from pe_collector.ops.route import state_of
 from pe_collector.ops.state import OpsState
@@ -17,6 +17,7 @@ from pe_collector.questions import ask, connected
 from pe_collector.questions.contract import Row
 from pe_collector.questions.machines import MACHINE, MACHINES
 from pe_collector.reports import find_reports, report_document
+from pe_collector.web.silent_page import is_logged
 from pe_collector.web.view import page
 
 _MOST_BOOTS = 50
@@ -43,10 +44,12 @@ def machine_page(request: Request) -> Response:
     with connected(state.folder) as connection:
         found = ask(connection, MACHINES, {"search": name, "limit": 2}, state.now_s()).rows
     if not found:
+        with state.reading() as bare:
+            logged = is_logged(bare, name)
+        if logged:
+            return RedirectResponse(f"/silent/{quote(name, safe='')}", 303)
         raise UsageError(f"{name!r} is no machine here; search by serial, MAC, UUID, computer name, IP address or code")
     if len(found) > 1:
-        from starlette.responses import RedirectResponse  # noqa: PLC0415 - seldom
-
         return RedirectResponse(f"/q/machines?search={quote(name)}", 303)
     return _page(request, state, str(found[0]["machine_id"]))
 

@@ -10,6 +10,7 @@ from pe_collector.web.files import static_file
 from pe_collector.web.log_page import log_page
 from pe_collector.web.pattern_pages import mark, pattern_page, patterns_page
 from pe_collector.web.port_map import port_map
+from pe_collector.web.silent_page import silent_page
 from pe_collector.web.sql import sql
 from pe_collector.web.subnet_map import subnet_map
 from pe_collector.web.tables import listing, table
@@ -25,6 +26,7 @@ _READ = {
     "/machine/{name}": machine_page,
     "/boot/{name}": boot_page,
     "/boot/{name}/log": log_page,
+    "/silent/{name}": silent_page,
     "/q": listing,
     "/q/{name}": table,
     "/sql": sql,

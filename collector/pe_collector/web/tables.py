@@ -9,6 +9,7 @@ from starlette.responses import Response
 from pe_collector.ops.route import state_of
 from pe_collector.questions import LIMIT, QUESTIONS, Question, ask, connected, question_named
 from pe_collector.questions.http import prepare
+from pe_collector.web.silent_page import is_logged
 from pe_collector.web.view import page
 from pe_collector.web.words import with_words
 
@@ -34,9 +35,19 @@ def table(request: Request) -> Response:
     prepare(question, state)
     with connected(state.folder) as connection:
         answer = ask(connection, question, {LIMIT.name: FIRST_ROWS, **words}, state.now_s())
+    search = words.get("search", "")
+    with state.reading() as connection:
+        logged = bool(search) and not answer.rows and is_logged(connection, search)
     known = [c for c in question.columns if any(row[c.name] not in (None, "", [], {}) for row in answer.rows)]
     more = with_words(f"/q/{question.name}", {**words, LIMIT.name: 1000})
-    said = {"columns": known, "api": api, "limit": LIMIT, "more": more, "filled": _filled(question, words)}
+    said = {
+        "columns": known,
+        "api": api,
+        "limit": LIMIT,
+        "more": more,
+        "filled": _filled(question, words),
+        "logged": logged,
+    }
     return page(request, "table.html", question.title, question=question, answer=answer, **said)
 
 

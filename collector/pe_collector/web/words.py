@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from markupsafe import Markup
 
 from pe_collector import output
+from pe_collector.findings.silence import who_of
 from pe_collector.questions.contract import Column, Row, Unit
 
 _KEPT = frozenset("\n\t")
@@ -80,6 +81,12 @@ def heat(failed: int, boots: int) -> str:
     return f"heat-{sum(failed / boots > step for step in _FAILING)}"
 
 
+def boot_place(report_id: str) -> str:
+    """The path of the page about a boot: of its report, or of what the servers logged where there is none."""
+    silent = who_of(report_id)
+    return f"/silent/{quote(silent, safe='')}" if silent else f"/boot/{quote(report_id, safe='')}"
+
+
 def with_words(path: str, words: Mapping[str, Any]) -> str:
     """The path with these words as its query; empty ones are left out."""
     kept = {name: value for name, value in words.items() if value not in ("", None)}
@@ -122,4 +129,9 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "share": share,
     "seconds": seconds,
 }
-GLOBALS: Mapping[str, Callable[..., Any]] = {"cell": cell, "heat": heat, "with_words": with_words}
+GLOBALS: Mapping[str, Callable[..., Any]] = {
+    "boot_place": boot_place,
+    "cell": cell,
+    "heat": heat,
+    "with_words": with_words,
+}
