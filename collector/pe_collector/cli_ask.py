@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from pe_agent.errors import UsageError
 
 from pe_collector import output
-from pe_collector.cli_options import DATA, FORMAT, reading
+from pe_collector.cli_options import DATA, FORMAT, PARQUET, reading
+
+if TYPE_CHECKING:
+    from pe_collector.query import Answer
 
 
 @click.command()
@@ -45,16 +49,25 @@ def show(name: str, data: Path, form: str, log_path: str | None) -> None:
 @click.argument("query")
 @DATA
 @FORMAT
-@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of :NAME (repeat).")
-def sql(query: str, data: Path, form: str, parameters: Sequence[str]) -> None:
+@PARQUET
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of :NAME or $NAME (repeat).")
+def sql(query: str, data: Path, form: str, parquet: Path | None, parameters: Sequence[str]) -> None:
     """Ask the database: one SELECT, at most 1 s and 1,000 rows. docs/sql.md has the views."""
-    from pe_collector.query import ask  # noqa: PLC0415 - only this command needs it
-
     pairs = [parameter.partition("=") for parameter in parameters]
     if any(not (name and equals) for name, equals, _ in pairs):
         raise UsageError("--param: NAME=VALUE is needed")
-    with reading(data) as connection:
-        answer = ask(connection, query, {name: value for name, _, value in pairs})
+    answer = _answer_of(query, data, parquet, {name: value for name, _, value in pairs})
     click.echo(output.FORMATS[form]([dict(zip(answer.columns, row, strict=True)) for row in answer.rows]))
     if answer.cut:
         click.echo(f"only the first {len(answer.rows)} rows are shown", err=True)
+
+
+def _answer_of(query: str, data: Path, parquet: Path | None, parameters: Mapping[str, str]) -> Answer:
+    if parquet is not None:
+        from pe_collector.analytics.duck import ask_sql  # noqa: PLC0415 - an extra
+
+        return ask_sql(parquet, query, parameters)
+    from pe_collector.query import ask  # noqa: PLC0415 - only this command needs it
+
+    with reading(data) as connection:
+        return ask(connection, query, parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 from pe_agent.errors import Exit
 
 from pe_collector import output
-from pe_collector.cli_options import DATA, SINCE, reading
+from pe_collector.cli_options import DATA, FOLDER, SINCE, Since, reading
 
 
 @click.command("import")
@@ -57,10 +58,19 @@ def decode(text: Sequence[str], data: Path, form: str, *, keep: bool) -> int:
 @click.command()
 @DATA
 @SINCE
-def export(data: Path, since_s: float) -> None:
-    """Write all reports as JSON Lines, in the form that import reads."""
+@click.option("--until", "until_s", type=Since(), default=None, metavar="1d", help="Only what came before then.")
+@click.option("--parquet", type=FOLDER, help="Write Parquet files into this folder instead, one a table and day.")
+def export(data: Path, since_s: float, until_s: float | None, parquet: Path | None) -> None:
+    """Write all reports as JSON Lines, in the form that import reads; or the views as Parquet, for years of history."""
+    end_s = math.inf if until_s is None else until_s
+    if parquet is not None:
+        from pe_collector.analytics.parquet import export as export_parquet  # noqa: PLC0415 - an extra
+
+        done = export_parquet(data, parquet, since_s, end_s)
+        click.echo(f"{done.written} files written with {done.rows} rows, {done.unchanged} had everything")
+        return
     from pe_collector import exporter  # noqa: PLC0415 - protobuf is slow to load
 
     with reading(data) as connection:
-        for line in exporter.export_reports(connection, since_s):
+        for line in exporter.export_reports(connection, since_s, end_s):
             click.echo(line)

@@ -77,6 +77,8 @@ def DATA(command: Callable[..., Any]) -> Callable[..., Any]:  # noqa: N802 - sta
     return _FOLDER(_STORE(command))
 
 
+FOLDER = click.Path(path_type=Path, file_okay=False)
+PARQUET = click.option("--parquet", type=FOLDER, help="Ask what `export --parquet` wrote into this folder.")
 FORMAT = click.option("--format", "form", type=click.Choice(sorted(output.FORMATS)), default="table")
 SINCE = click.option("--since", "since_s", type=Since(), default=0.0, metavar="2h", help="Only what came since.")
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from pe_collector.cli_options import DATA, FORMAT, reading
+from pe_collector.cli_options import DATA, FORMAT, PARQUET, reading
 
 if TYPE_CHECKING:
     from pe_collector.questions import Answer, Question
@@ -36,15 +36,22 @@ class Asking(click.Group):
         return command_of(question) if question and not question.of_its_own else None
 
 
+class _Source(NamedTuple):
+    """What is asked: a collector, or what it exported."""
+
+    data: Path
+    parquet: Path | None
+
+
 def command_of(question: Question) -> click.Command:
     """The command that asks this question."""
 
-    def run(data: Path, form: str, *, watch: bool, **words: Any) -> None:
-        _run(question, data, form, (watch, words))
+    def run(data: Path, form: str, parquet: Path | None, *, watch: bool, **words: Any) -> None:
+        _run(question, _Source(data, parquet), form, (watch, words))
 
     run.__doc__ = question.summary
     command: Any = run
-    for decorate in (*_words(question), _WATCH, FORMAT, DATA):
+    for decorate in (*_words(question), _WATCH, FORMAT, PARQUET, DATA):
         command = decorate(command)
     made: click.Command = click.command(question.name, help=question.summary)(command)
     return made
@@ -73,27 +80,32 @@ def _joined(_context: click.Context, _parameter: click.Parameter, words: tuple[s
     return " ".join(words)
 
 
-def _run(question: Question, data: Path, form: str, asked: tuple[bool, dict[str, Any]]) -> None:
+def _run(question: Question, source: _Source, form: str, asked: tuple[bool, dict[str, Any]]) -> None:
     from pe_collector.questions.forms import FORMATS  # noqa: PLC0415
 
     watch, words = asked
     if watch:
         from pe_collector.watching import watch as redraw  # noqa: PLC0415 - rich is slow to load
 
-        redraw(lambda: FORMATS[form](_answer(question, data, words)))
+        redraw(lambda: FORMATS[form](_answer(question, source, words)))
         return
-    answer = _answer(question, data, words)
+    answer = _answer(question, source, words)
     click.echo(FORMATS[form](answer))
     if answer.cut:
         click.echo(f"only the first {len(answer.rows)} rows are shown; --limit shows more", err=True)
 
 
-def _answer(question: Question, data: Path, words: dict[str, Any]) -> Answer:
+def _answer(question: Question, source: _Source, words: dict[str, Any]) -> Answer:
     from pe_collector.questions import ask, connected  # noqa: PLC0415
 
-    _prepare(question, data)
-    with connected(data) as connection:
-        return ask(connection, question, {name: value for name, value in words.items() if value is not None})
+    given = {name: value for name, value in words.items() if value is not None}
+    if source.parquet is not None:
+        from pe_collector.analytics.duck import ask_export  # noqa: PLC0415 - an extra
+
+        return ask_export(source.parquet, question, given)
+    _prepare(question, source.data)
+    with connected(source.data) as connection:
+        return ask(connection, question, given)
 
 
 def _prepare(question: Question, data: Path) -> None:

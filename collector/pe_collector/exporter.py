@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from pe_agent import wire
@@ -11,10 +12,11 @@ from pe_collector.connection import Connection
 from pe_collector.store.blobs import octets_of
 
 
-def export_reports(connection: Connection, since_s: float) -> Iterator[str]:
-    """One line a report received since then, oldest first."""
+def export_reports(connection: Connection, since_s: float, until_s: float = math.inf) -> Iterator[str]:
+    """One line a report received in this period (Unix seconds), oldest first."""
     rows = connection.execute(
-        "SELECT report_id FROM report WHERE received_at>=? ORDER BY received_at, report_id", (since_s,)
+        "SELECT report_id FROM report WHERE received_at>=? AND received_at<? ORDER BY received_at, report_id",
+        (since_s, until_s),
     ).fetchall()
     for row in rows:
         yield wire.report_to_json(wire.frames_to_report(frames_of(connection, row["report_id"])))

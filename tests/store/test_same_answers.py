@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import pytest
 from pe_collector import questions
+from pe_collector.analytics import duck, parquet
 from pe_collector.questions import asking
 from pe_collector.simulated import filling
 from pe_collector.store.engines import ENGINES
@@ -45,7 +47,10 @@ def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def asked(folder: Path, question: questions.Question, words: dict[str, str]) -> list[str]:
     with asking.connected(folder) as connection:
-        answer = asking.ask(connection, question, words, NOW)
+        return in_lines(asking.ask(connection, question, words, NOW))
+
+
+def in_lines(answer: questions.Answer) -> list[str]:
     return [json.dumps({name: rounded(value) for name, value in row.items()}, sort_keys=True) for row in answer.rows]
 
 
@@ -72,6 +77,36 @@ def test_the_answer_is_the_same_on_every_engine(stores, question):
         hashes = {engine: hashlib.sha256("\n".join(those).encode()).hexdigest() for engine, those in rows.items()}
         assert len(set(hashes.values())) == 1, (filters, rows)
         answered += len(rows[SQLITE])
+    assert answered, "a question without an answer compares nothing"
+
+
+@pytest.fixture(scope="module")
+def exports(stores, tmp_path_factory) -> dict[str, Path]:
+    """Engine -> what its collector exported."""
+    pytest.importorskip("duckdb")
+    made = {}
+    for engine, folder in stores.items():
+        made[engine] = tmp_path_factory.mktemp(engine) / "history"
+        with pytest.MonkeyPatch.context() as context:
+            context.delenv(VARIABLE, raising=False)
+            assert parquet.export(folder, made[engine], 0.0, math.inf).written
+    return made
+
+
+@pytest.mark.parametrize(
+    "question", [q for q in questions.QUESTIONS if q.name not in duck.REFUSED], ids=lambda question: question.name
+)
+def test_an_export_of_any_engine_answers_as_the_store_does(stores, exports, question):
+    told = known_words(stores[SQLITE])
+    needed = {p.name: told[p.name] for p in question.parameters if p.needed}
+    answered = 0
+    for filters in FILTERS:
+        words = {**needed, **filters}
+        expected = asked(stores[SQLITE], question, words)
+        for engine, history in exports.items():
+            answer = duck.ask_export(history, question, words, NOW)
+            assert in_lines(answer) == expected, (engine, filters)
+        answered += len(expected)
     assert answered, "a question without an answer compares nothing"
 
 

@@ -20,6 +20,7 @@ def _cut(element: Any, compiler: Any, **words: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **words)} AS INTEGER)"
 
 
+@compiles(whole_part, "duckdb")
 @compiles(whole_part, "postgresql")
 def _floored(element: Any, compiler: Any, **words: Any) -> str:
     # A cast rounds there.
