@@ -9,7 +9,17 @@ from pathlib import Path
 import click
 from pe_agent.command import run_command
 
-from pe_collector import __version__, cli_ask, cli_carry, cli_patterns, cli_serve, cli_store, cli_tokens, cli_upkeep
+from pe_collector import (
+    __version__,
+    cli_ask,
+    cli_carry,
+    cli_patterns,
+    cli_rules,
+    cli_serve,
+    cli_store,
+    cli_tokens,
+    cli_upkeep,
+)
 from pe_collector.cli_load import loadgen
 from pe_collector.cli_questions import Asking
 from pe_collector.cli_sites import sites
@@ -58,6 +68,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     cli_ask.show,
     cli_ask.sql,
     sites,
+    cli_rules.rules,
     cli_carry.import_,
     cli_carry.decode,
     cli_carry.export,
