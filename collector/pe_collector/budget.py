@@ -3,31 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pe_collector.refusal import Reason, Refused
+
+# Of a frame besides its octets, in memory: parsed, and as rows. Measured with frames of nine octets.
+FRAME_COST = 1536
+
+
+def cost_of(octets: int, frames: int) -> int:
+    """What a message with so many frames may take in memory on its way to the disk, in octets."""
+    return octets + frames * FRAME_COST
+
 
 class Budget:
-    """Octets in flight, bounded; one loop only. Something larger than the whole budget goes through alone."""
+    """Octets in flight, bounded; one loop only. Who comes first is served first; more than all of it goes alone.
 
-    def __init__(self, octets: int) -> None:
+    `most_held`: octets that those who wait may hold meanwhile.
+    """
+
+    def __init__(self, octets: int, most_held: int = sys.maxsize) -> None:
         self._octets = octets
         self._used = 0
-        self._room = asyncio.Event()
+        self._most_held = most_held
+        self._held = 0
+        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
 
-    async def take(self, octets: int) -> None:
-        """Wait until there is room."""
-        while self._used and self._used + octets > self._octets:
-            self._room.clear()
-            await self._room.wait()
-        self._used += octets
+    async def take(self, octets: int, held: int = 0) -> None:
+        """Wait until there is room.
+
+        Raises:
+            Refused: those who wait hold too much.
+        """
+        if not self._waiting and self._fits(octets):
+            self._used += octets
+            return
+        if self._held + held > self._most_held:
+            raise Refused(Reason.BUSY, "too much waits for the disk; try again later")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, octets))
+        self._held += held
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give(octets)
+            else:
+                self._let_in()
+            raise
+        finally:
+            self._held -= held
 
     def give(self, octets: int) -> None:
         """What was taken is on disk, or failed."""
         self._used -= octets
-        self._room.set()
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and (self._waiting[0][0].cancelled() or self._fits(self._waiting[0][1])):
+            turn, octets = self._waiting.popleft()
+            if not turn.cancelled():
+                self._used += octets
+                turn.set_result(None)
+
+    def _fits(self, octets: int) -> bool:
+        return not self._used or self._used + octets <= self._octets
 
 
 @dataclass(frozen=True, slots=True)

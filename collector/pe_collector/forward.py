@@ -10,6 +10,7 @@ from pe_agent.wire import PROTOCOL
 from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import limits as bounds
+from pe_collector.budget import cost_of
 from pe_collector.door import Admitted
 from pe_collector.intake import Intake
 from pe_collector.redaction import ReportRedaction
@@ -79,16 +80,17 @@ class Forwarding:
         self._check_again()
         hello = bounds.read_hello(parcel.frames[0] if parcel.frames else b"", self._intake.limits)
         report_id = hello.report_id
+        budget, records = self._intake.budget, list(parcel.frames[1:])
+        cost = cost_of(len(octets), len(records))
         try:
-            records = self._unpack(parcel.frames[1:])
+            self._check(records)
+            await budget.take(cost, held=len(octets))
         except Refused as exc:
             self._say(report_id, None, exc)
             return
-        budget, size = self._intake.budget, len(octets)
-        await budget.take(size)
 
         def hear(answer: Stored | Opened | None, failure: BaseException | None) -> None:
-            budget.give(size)
+            budget.give(cost)
             self._say(report_id, answer, failure)
 
         intake = self._intake
@@ -97,19 +99,20 @@ class Forwarding:
         def file() -> tuple[Filed, ...]:
             return redaction.file(report_id.hex(), [records])
 
-        intake.writer.bring(intake.desk.waiting(hear), file, self._arrived(hello, parcel, size))
+        intake.writer.bring(intake.desk.waiting(hear), file, self._arrived(hello, parcel, len(octets)))
 
-    def _unpack(self, frames: Sequence[bytes]) -> list[tuple[pb.Frame, bytes]]:
+    def _check(self, records: Sequence[bytes]) -> None:
         limits = self._intake.limits
         if self._intake.reserve.room() is not Room.ALL:
             # Unlike an agent a collector can wait until there is room for everything.
             raise Refused(Reason.DISK_RESERVE, "the collector's disk is nearly full; send again later")
         tally = bounds.Tally(limits)
-        records = [(bounds.read_record(octets, limits), octets) for octets in frames]
-        for frame, _ in records:
+        if len(records) > limits.frames:
+            raise Refused(Reason.TOO_MUCH, f"{len(records)} frames in a parcel, at most {limits.frames}")
+        for octets in records:
+            frame = bounds.read_record(octets, limits)
             if frame.HasField("log"):
                 tally.count(frame.log)
-        return records
 
     def _check_again(self) -> None:
         """A stream that lasts for days ends when its token does."""

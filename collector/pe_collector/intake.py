@@ -25,6 +25,8 @@ from pe_collector.stream import Beginning, Put, Stream
 from pe_collector.tokens import check_token, good_token
 
 ALL_IN_FLIGHT_OCTETS = 64 * 1024 * 1024
+# Messages that came and wait for room in it.
+ALL_HELD_OCTETS = 192 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class Intake:
     desk: AnswerDesk = field(default_factory=AnswerDesk)
     gate: Gate = field(default_factory=lambda: Gate(GateLimits()))
     sessions: Sessions = field(default_factory=Sessions)
-    budget: Budget = field(default_factory=lambda: Budget(ALL_IN_FLIGHT_OCTETS))
+    budget: Budget = field(default_factory=lambda: Budget(ALL_IN_FLIGHT_OCTETS, ALL_HELD_OCTETS))
 
     def admit(self, token: str, peer: str, roles: Collection[Role] = (Role.INGEST,)) -> str:
         """The id of a token that is good now; a wrong one counts against where it came from.

@@ -76,18 +76,18 @@ def read_hello(octets: bytes, limits: Limits) -> pb.Hello:
     return frame.hello
 
 
-def read_records(octets: bytes) -> list[tuple[pb.Frame, bytes]]:
-    """The frames in a later message, one or a batch, each with its own octets; no frame is checked yet.
+def split_message(octets: bytes) -> list[bytes]:
+    """The octets of each frame in a later message, one or a batch; no frame in a batch is parsed or checked yet.
 
     Raises:
         Refused: it is no protobuf message, or too many frames.
     """
     message = _parse(octets)
     if not message.HasField("batch"):
-        return [(message, octets)]
+        return [octets]
     if len(message.batch.frames) > MOST_IN_BATCH:
         raise Refused(Reason.TOO_MUCH, f"{len(message.batch.frames)} frames in a batch, at most {MOST_IN_BATCH}")
-    return [(_parse(alone), alone) for alone in message.batch.frames]
+    return list(message.batch.frames)
 
 
 def read_record(octets: bytes, limits: Limits) -> pb.Frame:

@@ -91,10 +91,11 @@ class ReportRedaction:
         texts = [octets for frame, octets in records if not frame.HasField("log")]
         self._all_clean = len(texts) > 1 and not marks_met(b"\n".join(texts))
 
-    def file(self, report_id: str, messages: Iterable[Sequence[tuple[pb.Frame, bytes]]]) -> tuple[Filed, ...]:
-        """The rows of the frames that come next, message by message."""
+    def file(self, report_id: str, messages: Iterable[Sequence[bytes]]) -> tuple[Filed, ...]:
+        """The rows of the frames that come next, message by message; each was read and checked before."""
         filed: list[Filed] = []
-        for records in messages:
+        for message in messages:
+            records = [(pb.Frame.FromString(octets), octets) for octets in message]
             self.look_over(records)
             filed += [file_frame(report_id, frame, *self.redact(frame, octets)) for frame, octets in records]
         return tuple(filed)

@@ -15,7 +15,7 @@ from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector import limits as bounds
 from pe_collector.answers import AnswerDesk, Hear
-from pe_collector.budget import Budget
+from pe_collector.budget import Budget, cost_of
 from pe_collector.limits import Limits
 from pe_collector.redaction import ReportRedaction
 from pe_collector.refusal import Reason, Refused
@@ -81,8 +81,9 @@ class Stream:
         self._tally = bounds.Tally(limits)
         self._logs_left_out = 0
         self._mine = Budget(limits.in_flight_octets)
-        self._pending: list[list[tuple[pb.Frame, bytes]]] = []
-        self._pending_octets = 0
+        # As octets: parsed, a small frame takes a hundred times as much.
+        self._pending: list[list[bytes]] = []
+        self._pending_cost = 0
         self._under_way = False
         self._ended = False
         self._failure: BaseException | None = None
@@ -135,21 +136,23 @@ class Stream:
             raise Refused(Reason.IDLE, f"nothing came for {self._limits.idle_s:g} s; open the report again") from exc
 
     async def _put(self, octets: bytes, all_streams: Budget) -> None:
-        await self._mine.take(len(octets))
-        await all_streams.take(len(octets))
-        self._pending_octets += len(octets)
-        taken: list[tuple[pb.Frame, bytes]] = []
+        records = bounds.split_message(octets)
+        cost = cost_of(len(octets), len(records))
+        await self._mine.take(cost)
+        await all_streams.take(cost, held=len(octets))
+        self._pending_cost += cost
+        taken: list[bytes] = []
         try:
-            for frame, alone in bounds.read_records(octets):
-                self._take_one(frame, alone, taken)
+            for alone in records:
+                self._take_one(alone, taken)
         finally:
             # What came before a frame that is refused stays.
             if taken:
                 self._pending.append(taken)
             self._submit(all_streams)
 
-    def _take_one(self, frame: pb.Frame, octets: bytes, taken: list[tuple[pb.Frame, bytes]]) -> None:
-        bounds.check_record(frame, octets, self._limits)
+    def _take_one(self, octets: bytes, taken: list[bytes]) -> None:
+        frame = bounds.read_record(octets, self._limits)
         if frame.sequence > self._next:
             raise Refused(Reason.GAP, f"frame {frame.sequence} came where {self._next} was due")
         if frame.sequence < self._next:
@@ -158,7 +161,7 @@ class Stream:
         self._octets += len(octets)
         if self._octets > self._limits.octets:
             raise Refused(Reason.TOO_MUCH, f"a report has at most {self._limits.octets} octets")
-        taken.append((frame, self._spared(frame, octets)))
+        taken.append(self._spared(frame, octets))
 
     def _spared(self, frame: pb.Frame, octets: bytes) -> bytes:
         """The octets of a frame as far as the disk has room for them; a log that is left out stays named."""
@@ -179,34 +182,34 @@ class Stream:
         if self._under_way:
             return
         if not (self._pending or self._opening):
-            self._give_back(self._pending_octets, all_streams)
-            self._pending_octets = 0
+            self._give_back(self._pending_cost, all_streams)
+            self._pending_cost = 0
             return
-        messages, octets, opening = self._pending, self._pending_octets, self._opening
-        self._pending, self._pending_octets, self._opening, self._under_way = [], 0, None, True
+        messages, cost, opening = self._pending, self._pending_cost, self._opening
+        self._pending, self._pending_cost, self._opening, self._under_way = [], 0, None, True
 
         def settled(stored: Stored | Opened | None, failure: BaseException | None) -> None:
-            self._settled(stored or failure, octets, all_streams)
+            self._settled(stored or failure, cost, all_streams)
 
         # One order of a stream at a time: its redaction is used by one thread at a time, too.
         self._put_away(lambda: self._redaction.file(self._report_id.hex(), messages), opening, settled)
 
-    def _settled(self, outcome: Stored | Opened | BaseException | None, octets: int, all_streams: Budget) -> None:
+    def _settled(self, outcome: Stored | Opened | BaseException | None, cost: int, all_streams: Budget) -> None:
         self._under_way = False
         if isinstance(outcome, (Stored, Opened)):
             self._latest = Stored(outcome.stored_through, outcome.complete)
         else:
             self._failure = outcome
-            octets += self._pending_octets
-            self._pending, self._pending_octets = [], 0
-        self._give_back(octets, all_streams)
+            cost += self._pending_cost
+            self._pending, self._pending_cost = [], 0
+        self._give_back(cost, all_streams)
         self._submit(all_streams)
         self._news.set()
 
-    def _give_back(self, octets: int, all_streams: Budget) -> None:
-        if octets:
-            self._mine.give(octets)
-            all_streams.give(octets)
+    def _give_back(self, cost: int, all_streams: Budget) -> None:
+        if cost:
+            self._mine.give(cost)
+            all_streams.give(cost)
 
     async def _answer(self, context: Context) -> None:
         told: Stored | None = None

@@ -6,7 +6,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from pe_agent.errors import PeError
 
+from pe_collector.budget import cost_of
 from pe_collector.connection import Connection, Unreachable
 from pe_collector.store.database import open_writer
 from pe_collector.store.errors import StoreError
@@ -24,6 +25,8 @@ from pe_collector.store.rows import Filed
 __all__ = ["Stored", "Writer"]
 
 MOST_AT_ONCE = 1000
+# Octets of memory that the rows of one commit take, and no more than one order above.
+MOST_COST_AT_ONCE = 24 * 1024 * 1024
 _Answer = TypeVar("_Answer")
 
 
@@ -121,11 +124,11 @@ class Writer:
         stopping = False
         while not stopping:
             waiting, stopping = self._drain()
-            orders = [filed for order in waiting if (filed := _filed(order)) is not None]
-            if not self._commit(orders) and len(orders) > 1:
-                # One order that cannot be stored must not take the others with it.
-                for order in orders:
-                    self._commit([order], last_try=True)
+            for orders in _portions(waiting):
+                if not self._commit(orders) and len(orders) > 1:
+                    # One order that cannot be stored must not take the others with it.
+                    for order in orders:
+                        self._commit([order], last_try=True)
 
     def _drain(self) -> tuple[list[_Order], bool]:
         orders: list[_Order] = []
@@ -194,6 +197,21 @@ class Writer:
         # SQLite has rolled back by itself after some errors (disk full is one).
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _portions(waiting: Sequence[_Order]) -> Iterator[list[_Order]]:
+    """The orders with their frames made, as many together as may be in memory at once."""
+    orders: list[_Order] = []
+    cost = 0
+    for order in waiting:
+        if (filed := _filed(order)) is not None:
+            orders.append(filed)
+            cost += cost_of(sum(frame.size for frame in filed.frames), len(filed.frames))
+        if cost > MOST_COST_AT_ONCE:
+            yield orders
+            orders, cost = [], 0
+    if orders:
+        yield orders
 
 
 def _filed(order: _Order) -> _Order | None:
