@@ -66,8 +66,11 @@ def _tell(outcome: Outcome) -> None:
 
 
 def _found(outcome: Outcome) -> bool:
-    prefixes = [pattern["conditions"].get("prefix") for pattern in outcome.patterns["patterns"]]
-    return prefixes == ["10.10.1.0/24"]
+    mistakes = outcome.mistakes()
+    for mistake in mistakes:
+        # Standard output ends with the patterns as JSON.
+        print(f"The collector is wrong: {mistake}", file=sys.stderr)
+    return not mistakes
 
 
 def _stay(lab: Laboratory, data: str) -> None:

@@ -16,13 +16,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from subprocess import CompletedProcess
 from typing import Any
 
 from .clients import SETUP_LOG
+from .daemons import WDS_SERVER
 from .topology import COLLECTOR, PARALLEL_BOOTS, Laboratory
 
 BLOCKED_PORT = 5040
+CULPRITS = {"prefix": "10.10.1.0/24", "server": WDS_SERVER}
 INGEST = f"{COLLECTOR}:7443"
 SHOWN_LOG_PATH = f"/{SETUP_LOG.as_posix()}"
 _CODE = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{2}\b")
@@ -65,6 +68,35 @@ class Outcome:
     screen: str
     patterns: dict[str, Any]
     patterns_text: str
+    blocked_at: datetime
+
+    def mistakes(self) -> tuple[str, ...]:
+        """How the collector's answer differs from what was done in the laboratory; empty when it names just that."""
+        patterns = self.patterns["patterns"]
+        if len(patterns) != 1:
+            return (f"{len(patterns)} patterns instead of 1",)
+        told = patterns[0]
+        failed = sum(visit.exit_code != 0 for visit in self.after)
+        truth = {
+            "conditions": CULPRITS,
+            "target": f"{WDS_SERVER}:{BLOCKED_PORT}",
+            "signature": ["wds-rpc-filtered"],
+            "failed": failed,
+            "boots": failed,
+            "failed_elsewhere": 0,
+            "boots_elsewhere": len(self.before) + len(self.after) - failed,
+        }
+        wrong = [f"{name}: {told[name]!r} instead of {value!r}" for name, value in truth.items() if told[name] != value]
+        # The collector tells whole seconds.
+        since, healthy_until = (datetime.fromisoformat(told[name]) for name in ("onset", "onset_after"))
+        if not healthy_until <= self.blocked_at <= since + timedelta(seconds=1):
+            wrong.append(f"onset: after {healthy_until}, at {since}; the rule came at {self.blocked_at}")
+        sentence = (
+            f"{CULPRITS['prefix']} -> {WDS_SERVER}: TCP {BLOCKED_PORT} filtered, {failed} of {failed} boots, 0 of "
+        )
+        if sentence not in self.patterns_text or len(self.patterns_text.splitlines()) != 1:
+            wrong.append(f"sentence: {self.patterns_text!r}")
+        return tuple(wrong)
 
 
 class Collector:
@@ -128,13 +160,14 @@ def play(lab: Laboratory, collector: Collector, say: Say) -> Outcome:
     say("Every machine boots over the network and its agent reports.")
     before = visit_all(lab, collector, say)
     say(f"Now the firewall rule: TCP {BLOCKED_PORT} from network A (10.10.1.0/24) is dropped. All boot again.")
+    blocked_at = datetime.now(UTC)
     lab.block_tcp("A", BLOCKED_PORT)
     after = visit_all(lab, collector, say)
     patterns = json.loads(collector.must("patterns", "--format", "json"))
     sentences = collector.must("patterns").decode()
     # Once more and last, as a technician would by hand: it adds a report to those the pattern was found in.
     screen = lab.run_agent("a1", ("report", *collector.agent_options(), "--no-color", "--quiet")).stdout
-    return Outcome(before, after, screen, patterns, sentences)
+    return Outcome(before, after, screen, patterns, sentences, blocked_at)
 
 
 def visit_all(lab: Laboratory, collector: Collector, say: Say) -> tuple[Visit, ...]:

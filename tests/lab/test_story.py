@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -43,9 +45,11 @@ def test_in_the_blocked_network_every_agent_names_port_hop_and_owner(outcome: Ou
     for visit in of_network(outcome.after, "a"):
         assert visit.exit_code == 20, visit.client
         assert visit.verdict["owner"] == "network"
-        words = json.dumps(visit.verdict) + json.dumps(visit.report["findings"])
-        assert "TCP 5040" in words
-        assert "10.10.1.1" in words
+        assert visit.verdict["finding_id"] == "wds-rpc-filtered"
+        assert "TCP 5040" in json.dumps(visit.verdict)
+        (trace,) = [o for o in visit.report["observations"] if o["probe"] == "path-trace"]
+        assert (trace["target"], trace["facts"]["last_hop"]) == ("10.10.9.20:5040", "10.10.1.1")
+        assert re.search(r"\b10\.10\.1\.1\b(?!\.)", json.dumps(visit.verdict) + json.dumps(visit.report["findings"]))
 
 
 def test_in_the_other_network_every_machine_stays_healthy(outcome: Outcome) -> None:
@@ -59,13 +63,29 @@ def test_every_report_is_stored_under_a_code_of_its_own(outcome: Outcome) -> Non
     assert len(set(codes)) == len(codes)
 
 
-def test_the_collector_sees_one_pattern_with_its_conditions(outcome: Outcome) -> None:
+def test_the_collector_names_subnet_server_port_and_onset_and_nothing_else(outcome: Outcome) -> None:
+    assert outcome.mistakes() == ()
     (pattern,) = outcome.patterns["patterns"]
-    assert pattern["conditions"]["prefix"] == "10.10.1.0/24"
-    assert pattern["conditions"]["server"].lower() in ("10.10.9.20", "wds01")
-    assert (pattern["failed"], pattern["failed_elsewhere"]) == (CLIENTS, 0)
-    assert pattern["boots"] + pattern["boots_elsewhere"] == 4 * CLIENTS
+    assert (pattern["target"], pattern["failed"], pattern["boots_elsewhere"]) == ("10.10.9.20:5040", 4, 12)
     assert len(pattern["machines"]) == CLIENTS
+
+
+WRONG = {
+    "target": "10.10.9.20:135",
+    "signature": ["wds-rpc-refused"],
+    "conditions": {"prefix": "10.10.1.0/24", "server": "10.10.9.20", "model": "Latitude"},
+    "failed_elsewhere": 1,
+    "onset_after": "2031-01-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_answer_of_the_collector_is_a_mistake(outcome: Outcome, name: str) -> None:
+    (pattern,) = outcome.patterns["patterns"]
+    other = replace(outcome, patterns={"patterns": [pattern | {name: WRONG[name]}]})
+    assert len(other.mistakes()) == 1
+    assert replace(outcome, patterns={"patterns": [pattern, pattern]}).mistakes()
+    assert replace(outcome, patterns_text=outcome.patterns_text.replace("5040", "135")).mistakes()
 
 
 def test_setups_log_is_stored_octet_for_octet(scene: tuple[Laboratory, Collector], outcome: Outcome) -> None:
