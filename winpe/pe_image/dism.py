@@ -40,10 +40,9 @@ def run_dism(arguments: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """One image of a WIM as a folder. `written` tells the owner of the mount that there is something to commit."""
+    """One image of a WIM as a folder."""
 
     folder: Path
-    written: list[bool]
 
     def paths(self) -> frozenset[str]:
         """Every path of the image."""
@@ -63,9 +62,12 @@ class Mounted:
         for path in paths:
             _copy(self._path(path), folder.joinpath(*path.split("\\")))
 
-    def edit(self, edits: Sequence[Edit], *, anew: bool) -> None:  # noqa: ARG002 - DISM cannot write a WIM anew in place
-        """Change the mounted folder; it is committed when the image is closed without an error."""
-        self.written.append(True)
+    def apply(self, edits: Sequence[Edit]) -> None:
+        """Change the mounted folder.
+
+        Raises:
+            WimError: it cannot be changed so.
+        """
         try:
             for edit in edits:
                 self._apply(edit)
@@ -103,16 +105,27 @@ class Dism:
 
     @contextmanager
     def tree(self, wim: Path, index: int) -> Iterator[Mounted]:
-        """Mount, and commit what was changed; an error discards it."""
-        written: list[bool] = []
+        """Mounted so that nothing can change it."""
+        with self._mounted((wim, index), "/ReadOnly") as (mounted, _):
+            yield mounted
+
+    def edit(self, image: tuple[Path, int], edits: Sequence[Edit], *, anew: bool) -> None:  # noqa: ARG002 - DISM cannot
+        """Mount, change and commit; an error discards what was changed."""
+        with self._mounted(image) as (mounted, ending):
+            mounted.apply(edits)
+            ending[:] = ["/Commit"]
+
+    @contextmanager
+    def _mounted(self, image: tuple[Path, int], *how: str) -> Iterator[tuple[Mounted, list[str]]]:
+        """The image as a folder, and how it will be unmounted."""
+        wim, index = image
+        ending = ["/Discard"]
         with tempfile.TemporaryDirectory(prefix="pe-image-") as name:
-            self.run(["/Mount-Image", f"/ImageFile:{wim}", f"/Index:{index}", f"/MountDir:{name}"])
-            end = "/Discard"
+            self.run(["/Mount-Image", f"/ImageFile:{wim}", f"/Index:{index}", f"/MountDir:{name}", *how])
             try:
-                yield Mounted(Path(name), written)
-                end = "/Commit" if written else end
+                yield Mounted(Path(name)), ending
             finally:
-                self.run(["/Unmount-Image", f"/MountDir:{name}", end])
+                self.run(["/Unmount-Image", f"/MountDir:{name}", *ending])
 
     def verify(self, wim: Path) -> None:
         """DISM has no command that reads a whole WIM: its information is read, and each file is hashed by `verify`."""

@@ -54,9 +54,6 @@ class Tree(Protocol):
     def extract(self, paths: Sequence[str], folder: Path) -> None:
         """Copy files or folders out, each to its own path below `folder`."""
 
-    def edit(self, edits: Sequence[Edit], *, anew: bool) -> None:
-        """Apply edits in order, all or none; `anew` also writes the WIM without the octets nothing refers to."""
-
 
 class Imaging(Protocol):
     """A program that reads and changes WIM files; every method raises WimError."""
@@ -69,7 +66,10 @@ class Imaging(Protocol):
         """Every image, in order."""
 
     def tree(self, wim: Path, index: int) -> AbstractContextManager[Tree]:
-        """Open one image."""
+        """Open one image to look at."""
+
+    def edit(self, image: tuple[Path, int], edits: Sequence[Edit], *, anew: bool) -> None:
+        """Apply edits in order, all or none; `anew` also writes the WIM without the octets nothing refers to."""
 
     def verify(self, wim: Path) -> None:
         """Read everything and compare it with the hashes the WIM holds."""

@@ -130,8 +130,7 @@ def _rewrite(
     place.copy(work.wim)
     last = max(edits, default=0)
     for index, (steps, _) in sorted(edits.items()):
-        with imaging.tree(place.wim, index) as tree:
-            tree.edit(steps, anew=anew and index == last)
+        imaging.edit((place.wim, index), steps, anew=anew and index == last)
     imaging.verify(place.wim)
 
 

@@ -37,12 +37,6 @@ class WimlibTree:
         where = [f"--dest-dir={folder}", "--preserve-dir-structure", "--no-acls", "--no-attributes"]
         program.run(["extract", str(self.wim), str(self.index), *named, *where])
 
-    def edit(self, edits: Sequence[Edit], *, anew: bool) -> None:
-        """One run of `update`: wimlib changes nothing unless all edits can be made."""
-        commands = "".join(_command(edit) + "\n" for edit in edits)
-        rebuild = ["--rebuild"] if anew else []
-        program.run(["update", str(self.wim), str(self.index), *rebuild], commands.encode())
-
 
 @dataclass(frozen=True, slots=True)
 class Wimlib:
@@ -58,6 +52,13 @@ class Wimlib:
     def tree(self, wim: Path, index: int) -> Iterator[WimlibTree]:
         """The program keeps nothing open between its runs."""
         yield WimlibTree(wim, index)
+
+    def edit(self, image: tuple[Path, int], edits: Sequence[Edit], *, anew: bool) -> None:
+        """One run of `update`: wimlib changes nothing unless all edits can be made."""
+        wim, index = image
+        commands = "".join(_command(edit) + "\n" for edit in edits)
+        rebuild = ["--rebuild"] if anew else []
+        program.run(["update", str(wim), str(index), *rebuild], commands.encode())
 
     def verify(self, wim: Path) -> None:
         """Every octet of every file against its SHA-1 in the WIM."""
