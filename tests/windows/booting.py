@@ -1,19 +1,22 @@
 """A boot image as drive X: of a Wine, started in the order of winpeshl.exe.
 
 Order: the programs of winpeshl.ini one by one; else \\$Windows.~BT\\sources\\setup.exe; else \\setup.exe; else
-`cmd /k startnet.cmd`. It stands for nothing that only Windows PE can show.
+`cmd /k startnet.cmd`. wpeinit leaves `ran.txt` and starts the asynchronous commands of \\Unattend.xml without waiting.
+It stands for nothing that only Windows PE can show.
 """
 
 import os
 import shutil
 import subprocess
 import time
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
 
 WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
 PROGRAMS = Path("/usr/lib/x86_64-linux-gnu/wine/x86_64-windows")
+_UNATTEND = {"u": "urn:schemas-microsoft-com:unattend"}
 _SETUPS = ("$Windows.~BT/sources/setup.exe", "setup.exe")
 
 
@@ -52,6 +55,9 @@ class Machine:
         link.unlink(missing_ok=True)
         link.symlink_to(tree)
         self.tree = tree
+        lines = ["@echo wpeinit> X:\\ran.txt", *(f'@start "" /b {path}' for path in self._asynchronous_commands())]
+        text = _with_drive("".join(f"{line}\r\n" for line in lines))
+        (tree / "Windows" / "System32" / "wpeinit.cmd").write_text(text, newline="")
 
     def boot(self, **environment):
         """Run what the shell runs, one after the other; the agent may go on after that."""
@@ -84,9 +90,20 @@ class Machine:
             return ["%SYSTEMDRIVE%\\" + setup.replace("/", "\\")]
         return ["%SYSTEMROOT%\\System32\\cmd.exe /k startnet.cmd"]
 
+    def _asynchronous_commands(self):
+        """Of the windowsPE pass, for this processor, in their order."""
+        file = self._find("unattend.xml")
+        if file is None:
+            return []
+        setup = (
+            "u:settings[@pass='windowsPE']/u:component[@name='Microsoft-Windows-Setup'][@processorArchitecture='amd64']"
+        )
+        rows = ET.parse(file).getroot().findall(f"{setup}/u:RunAsynchronous/u:RunAsynchronousCommand", _UNATTEND)
+        rows.sort(key=lambda row: int(row.findtext("u:Order", None, _UNATTEND)))
+        return [row.findtext("u:Path", None, _UNATTEND) for row in rows]
+
     def _start(self, command, environment):
-        for name, value in (("%SYSTEMDRIVE%", "X:"), ("%SYSTEMROOT%", "X:\\Windows")):
-            command = command.replace(name, value)
+        command = _with_drive(command)
         began = time.monotonic()
         done = self._wine("cmd", "/c", f"X:&& cd \\Windows\\System32&& {command}", **environment)
         return Started(command, time.monotonic() - began, done.returncode)
@@ -109,6 +126,11 @@ class Machine:
             if path is None:
                 return None
         return path
+
+
+def _with_drive(text):
+    """Wine's own Windows is on another drive than the image."""
+    return text.replace("%SYSTEMDRIVE%", "X:").replace("%SYSTEMROOT%", "X:\\Windows")
 
 
 def _server():

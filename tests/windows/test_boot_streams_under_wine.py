@@ -1,6 +1,7 @@
 """A booted image and a collector: the report streams over TLS while Setup writes its log, whatever the image lacks."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.windows.booting import PROGRAMS, WINE, Machine, agents
+from tests.windows.images import lay_out, way_into
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
@@ -132,25 +134,38 @@ def collector(running_collector):
 
 
 @pytest.fixture(scope="module")
-def wim(tmp_path_factory, payload, running_collector):
-    """A Setup image that was injected for this collector."""
-    folder = tmp_path_factory.mktemp("image")
-    tree, path, data = folder / "tree", folder / "boot.wim", running_collector.data
-    for name in ("Windows/System32", "Windows/Panther"):
-        (tree / name).mkdir(parents=True)
-    # The last two are what the names of API sets stand for.
-    for name in (needed_dlls(payload) | {"ucrtbase.dll", "kernelbase.dll"}) - HOLES:
-        if (PROGRAMS / name).exists():
-            shutil.copyfile(PROGRAMS / name, tree / "Windows" / "System32" / name)
-    for name in ("Windows/System32/cmd.exe", "setup.exe"):
-        shutil.copyfile(PROGRAMS / "cmd.exe", tree / name)
-    words = ["capture", tree, path, "Test PE", "--compress=none", "--image-property", "WINDOWS/ARCH=9"]
-    subprocess.run(["wimlib-imagex", *map(str, words)], check=True, capture_output=True)
-    orders = ["--payload", payload, "--token-file", data / "first.token", "--ca", data / "ca.pem"]
-    orders += ["--collector", running_collector.ingest, "--upload", running_collector.upload]
-    injected = pe_image("inject", path, *orders)
-    assert injected.returncode == 0, injected.stderr
-    return path
+def injected(tmp_path_factory, payload, running_collector):
+    """Images of a kind that were injected for this collector, made once."""
+
+    @functools.cache
+    def image(kind):
+        folder = tmp_path_factory.mktemp("image")
+        tree, path, data = folder / "tree", folder / "boot.wim", running_collector.data
+        lay_out(tree, kind)
+        # The last two are what the names of API sets stand for.
+        for name in (needed_dlls(payload) | {"ucrtbase.dll", "kernelbase.dll"}) - HOLES:
+            if (PROGRAMS / name).exists():
+                shutil.copyfile(PROGRAMS / name, tree / "Windows" / "System32" / name)
+        words = ["capture", tree, path, "Test PE", "--compress=none", "--image-property", "WINDOWS/ARCH=9"]
+        subprocess.run(["wimlib-imagex", *map(str, words)], check=True, capture_output=True)
+        orders = ["--payload", payload, "--token-file", data / "first.token", "--ca", data / "ca.pem"]
+        orders += ["--collector", running_collector.ingest, "--upload", running_collector.upload]
+        done = pe_image("inject", path, *orders, *way_into(kind))
+        assert done.returncode == 0, done.stderr
+        return path
+
+    return image
+
+
+@pytest.fixture
+def kind():
+    """What is booted where a test does not say it."""
+    return "setup"
+
+
+@pytest.fixture
+def wim(injected, kind):
+    return injected(kind)
 
 
 @pytest.fixture
@@ -201,6 +216,7 @@ def state_of(drive):
     return {}
 
 
+@pytest.mark.parametrize("kind", ["setup", "plain by unattend", "configmgr"])
 def test_what_setup_writes_is_on_the_collector_while_it_still_writes(machine, booting, collector):
     machine.boot(PE_AGENT_WATCH_S="10", PE_AGENT_TIMEOUT_S="60")
     write(booting, LINES[0])

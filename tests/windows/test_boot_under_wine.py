@@ -16,8 +16,10 @@ from pe_agent import wire
 from pe_agent.bundle import read_bundle
 from pe_agent.model import Verdict
 from pe_image.cli import main
+from pe_image.kinds import load_kinds
 
-from tests.windows.booting import PROGRAMS, WINE, Machine, agents
+from tests.windows.booting import WINE, Machine, agents
+from tests.windows.images import KINDS, lay_out, leaves_a_mark, starts, way_into
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
@@ -51,13 +53,6 @@ while more:
     more = k.Process32Next(snapshot, ctypes.byref(entry))
 """
 AS_LONG_AS_IT_WATCHES_S = 60
-STARTNET = "Windows/System32/startnet.cmd"
-INI = "Windows/System32/winpeshl.ini"
-KINDS = {
-    "plain": {STARTNET: "@echo off\r\nwpeinit\r\n"},
-    "setup": {STARTNET: "wpeinit\r\n", "setup.exe": None},
-    "custom-ini": {INI: "[LaunchApps]\r\n%SYSTEMDRIVE%\\site\\menu.exe, /c echo menu > X:\\ran.txt\r\n"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -104,19 +99,13 @@ def inserted(tmp_path, machine, payload):
 
     def insert(kind, payload=payload):
         tree = tmp_path / "image"
-        files = KINDS[kind] | {"Windows/System32/wpeinit.cmd": "@echo wpeinit> X:\\ran.txt\r\n"}
-        files |= {"Windows/System32/cmd.exe": None, "site/menu.exe": None}
-        for name, text in files.items():
-            path = tree / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, newline="") if text is not None else shutil.copy(PROGRAMS / "cmd.exe", path)
-        (tree / "Windows" / "Panther").mkdir()
+        lay_out(tree, kind)
         wim = tmp_path / "boot.wim"
         words = ["capture", str(tree), str(wim), "Test PE", "--compress=none", "--image-property", "WINDOWS/ARCH=9"]
         _run("wimlib-imagex", *words)
         (tmp_path / "token").write_text("one.token\n")
         (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
-        words = ["--token-file", tmp_path / "token", "--ca", tmp_path / "ca.pem", "--payload", payload]
+        words = [*way_into(kind), "--token-file", tmp_path / "token", "--ca", tmp_path / "ca.pem", "--payload", payload]
         answer = CliRunner().invoke(main, [str(w) for w in ("inject", wim, *words, "--collector", "127.0.0.1:1")])
         assert answer.exit_code == 0, answer.output
         drive = tmp_path / "x"
@@ -151,6 +140,10 @@ def wait_for(condition, within_s=60.0):
 def report_in(drive):
     kept = list((drive / "pe-agent" / "spool").glob("*.jsonl"))
     return [json.loads(line) for line in kept[0].read_text().splitlines()] if kept else None
+
+
+def test_every_kind_that_is_not_refused_is_booted_here():
+    assert {case.partition(" ")[0] for case in KINDS} == {kind.id for kind in load_kinds() if not kind.refused}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,9 +193,8 @@ def test_the_hook_returns_within_a_second_with_0_and_what_ran_before_runs(machin
     assert [s.code for s in started[:-1]] == [0] * (len(started) - 1)
     # The quickest: this machine does other things too. A hook that waited would wait in each.
     assert min(max(s.elapsed_s for s in started) for started in boots) < 1.0 + bare_s
-    if kind != "setup":
-        assert (drive / "ran.txt").exists()
-    assert kind == "plain" or started[-1].command.startswith(("X:\\setup.exe", "X:\\site\\menu.exe"))
+    assert (drive / "ran.txt").exists() == leaves_a_mark(kind)
+    assert started[-1].command.lower().startswith(starts(kind).lower())
 
 
 def test_an_agent_killed_at_any_moment_delays_nothing(machine, inserted):
