@@ -12,6 +12,7 @@ import winreg
 
 from pe_agent.codec import dhcp
 from pe_agent.host import win_registry as registry
+from pe_agent.host.win_structures import DhcpParameter, DhcpParameters
 
 assert sys.platform == "win32"  # noqa: S101 - tells type checkers what this module is for
 
@@ -23,24 +24,6 @@ _ASKED_FOR = {
     dhcp.BOOT_SERVER_NAME: "boot_server",
     dhcp.BOOT_FILE_NAME: "boot_file",
 }
-
-
-class _Parameter(ctypes.Structure):
-    """DHCPCAPI_PARAMS: one option; `octets` points into the caller's buffer."""
-
-    _fields_ = (
-        ("flags", ctypes.c_uint32),
-        ("option", ctypes.c_uint32),
-        ("is_vendor", ctypes.c_int32),
-        ("octets", ctypes.c_void_p),
-        ("length", ctypes.c_uint32),
-    )
-
-
-class _Parameters(ctypes.Structure):
-    """DHCPCAPI_PARAMS_ARRAY, passed by value."""
-
-    _fields_ = (("count", ctypes.c_uint32), ("first", ctypes.POINTER(_Parameter)))
 
 
 def boot_options(address: str) -> dict[str, str]:
@@ -88,8 +71,8 @@ def _request(adapter: str) -> dict[int, bytes]:
 
 
 def _asked(library: ctypes.WinDLL, adapter: str) -> dict[int, bytes]:
-    wanted = (_Parameter * len(_ASKED_FOR))(*(_Parameter(0, code, 0, None, 0) for code in _ASKED_FOR))
-    received = _Parameters(len(wanted), ctypes.cast(wanted, ctypes.POINTER(_Parameter)))
+    wanted = (DhcpParameter * len(_ASKED_FOR))(*(DhcpParameter(0, code, 0, None, 0) for code in _ASKED_FOR))
+    received = DhcpParameters(len(wanted), ctypes.cast(wanted, ctypes.POINTER(DhcpParameter)))
     buffer = ctypes.create_string_buffer(_BUFFER_OCTETS)
     size = ctypes.c_uint32(_BUFFER_OCTETS)
     request = library.DhcpRequestParams
@@ -98,14 +81,14 @@ def _asked(library: ctypes.WinDLL, adapter: str) -> dict[int, bytes]:
         ctypes.c_void_p,
         ctypes.c_wchar_p,
         ctypes.c_void_p,
-        _Parameters,
-        _Parameters,
+        DhcpParameters,
+        DhcpParameters,
         ctypes.c_void_p,
         ctypes.c_void_p,
         ctypes.c_wchar_p,
     ]
     request.restype = ctypes.c_uint32
-    nothing = _Parameters(0, None)
+    nothing = DhcpParameters(0, None)
     status = request(_SYNCHRONOUS, None, adapter, None, nothing, received, buffer, ctypes.byref(size), None)
     if status:
         return {}

@@ -1,7 +1,7 @@
 """The structures of the Windows calls the agent makes, laid out so that their sizes can be checked anywhere.
 
 `ctypes.wintypes` is not used: its DWORD has 8 octets outside Windows. Sizes hold for 64-bit and 32-bit alike
-where pointers are pointers. Source: iphlpapi headers (iptypes.h, netioapi.h), ws2def.h, sysinfoapi.h.
+where pointers are pointers. Source: iphlpapi headers (iptypes.h, netioapi.h), ws2def.h, sysinfoapi.h, dhcpcsdk.h.
 """
 
 from __future__ import annotations
@@ -155,6 +155,24 @@ class SystemInfo(ctypes.Structure):
         ("level", c_uint16),
         ("revision", c_uint16),
     )
+
+
+class DhcpParameter(ctypes.Structure):
+    """DHCPCAPI_PARAMS: one option; `octets` points into the caller's buffer."""
+
+    _fields_ = (
+        ("flags", c_uint32),
+        ("option", c_uint32),
+        ("is_vendor", c_int32),
+        ("octets", c_void_p),
+        ("length", c_uint32),
+    )
+
+
+class DhcpParameters(ctypes.Structure):
+    """DHCPCAPI_PARAMS_ARRAY, passed by value."""
+
+    _fields_ = (("count", c_uint32), ("first", POINTER(DhcpParameter)))
 
 
 def ip_of_sockaddr(octets: bytes) -> str:
