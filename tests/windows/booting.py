@@ -30,10 +30,10 @@ class Started:
 
 
 class Machine:
-    """A Wine whose drive X: can be changed between boots."""
+    """A Wine whose drive X: can be changed between boots. `within`: words before each command, as `ip netns exec`."""
 
-    def __init__(self, prefix):
-        self.prefix = prefix
+    def __init__(self, prefix, within=()):
+        self.prefix, self._within = prefix, within
         self.environment = os.environ | {
             "WINEPREFIX": str(prefix),
             "WINEDEBUG": "-all",
@@ -46,7 +46,7 @@ class Machine:
         }
         # The first program starts Wine's services, which would hold our pipes open. They stay, as those of a
         # Windows do, or each boot would also measure their start.
-        subprocess.run([_server(), "-p"], env=self.environment, check=True, stdout=DEVNULL, stderr=DEVNULL)
+        subprocess.run([*within, _server(), "-p"], env=self.environment, check=True, stdout=DEVNULL, stderr=DEVNULL)
         self._wine("wineboot", "-i")
 
     def insert(self, tree):
@@ -71,11 +71,16 @@ class Machine:
 
     def off(self):
         """End every program, at once."""
-        subprocess.run([_server(), "-k"], env=self.environment, check=False)
+        subprocess.run([*self._within, _server(), "-k"], env=self.environment, check=False)
+
+    def begin(self, *words):
+        """A program of drive X: that goes on; its standard output is a pipe."""
+        command = [*self._within, WINE, *words]
+        return subprocess.Popen(command, env=self.environment, stdin=DEVNULL, stdout=subprocess.PIPE, stderr=DEVNULL)
 
     def say(self, *words):
         """What a program of drive X: prints."""
-        command = [WINE, *words]
+        command = [*self._within, WINE, *words]
         done = subprocess.run(command, env=self.environment, stdin=DEVNULL, capture_output=True, timeout=60, check=True)
         return done.stdout.decode()
 
@@ -110,7 +115,7 @@ class Machine:
 
     def _wine(self, *words, **environment):
         return subprocess.run(
-            [WINE, *words],
+            [*self._within, WINE, *words],
             env=self.environment | environment,
             stdin=DEVNULL,
             stdout=DEVNULL,

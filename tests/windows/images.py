@@ -4,10 +4,14 @@ The programs of an image are copies of cmd.exe, so that its own winpeshl.ini or 
 drive X: by what it says to them.
 """
 
+import os
 import shutil
+from pathlib import Path
 
 from tests.windows.booting import PROGRAMS
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
 STARTNET = "Windows/System32/startnet.cmd"
 INI = "Windows/System32/winpeshl.ini"
 PLAIN = {STARTNET: "@echo off\r\nwpeinit\r\n"}
@@ -46,6 +50,18 @@ def starts(kind):
 def way_into(kind):
     """Options of `pe-image inject` beside those that every image gets."""
     return ["--hook", "unattend"] if kind.endswith("by unattend") else []
+
+
+def lay_out_agent(tree):
+    """CPython for Windows with the agent as it lies here, in \\pe-agent; click comes from this Python."""
+    import click
+
+    folder = tree / "pe-agent"
+    shutil.copytree(WINDOWS_PYTHON, folder, ignore=shutil.ignore_patterns("*._pth"))
+    shutil.copytree(
+        REPOSITORY / "agent" / "pe_agent", folder / "pe_agent", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(Path(click.__file__).parent, folder / "click")
 
 
 def lay_out(tree, kind):
