@@ -29,7 +29,7 @@ def observe_boot(flags: Mapping[str, Any], *, send: bool) -> None:
     _step_back()
     told = _told(flags)
     host = this_host(Path(told.sysroot) if told.sysroot else None)
-    probing = Probing(plan_of(host, told))
+    probing = Probing(plan_of(host, told), watches_on=True)
     from pe_agent import signatures  # noqa: PLC0415 - the probes are under way meanwhile
     from pe_agent.session import Run, Session  # noqa: PLC0415
 

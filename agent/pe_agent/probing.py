@@ -11,9 +11,11 @@ from pe_agent.errors import UsageError
 from pe_agent.host import Host
 from pe_agent.model import Event, Observation
 from pe_agent.probes import PROBES
+from pe_agent.probes.address import PROBE as ADDRESS
 from pe_agent.probes.contract import Wanted
 from pe_agent.run import Emit, Plan, run_probes
 from pe_agent.settings import Settings
+from pe_agent.watching import Watching
 
 
 def plan_of(host: Host, told: Settings) -> Plan:
@@ -46,10 +48,15 @@ def probe_names(names: tuple[str, ...]) -> frozenset[str]:
 
 
 class Probing:
-    """Probes under way. What they answer before anybody listens is kept, in its order."""
+    """Probes under way. What they answer before anybody listens is kept, in its order.
 
-    def __init__(self, plan: Plan) -> None:
+    With `watches_on` the adapters are watched from the answer of the address probe until `stop_watching`.
+    """
+
+    def __init__(self, plan: Plan, *, watches_on: bool = False) -> None:
         self._plan = plan
+        self._watches_on = watches_on
+        self._watching: Watching | None = None
         self._early: list[Observation | Event] = []
         self._listener: Emit | None = None
         self._lock = threading.Lock()
@@ -72,6 +79,11 @@ class Probing:
             raise self._problem
         return done
 
+    def stop_watching(self) -> None:
+        """No event comes after this; nothing to do where nobody watches."""
+        if self._watching is not None:
+            self._watching.stop()
+
     def _run(self) -> None:
         try:
             run_probes(self._plan, PROBES, self._heard)
@@ -82,6 +94,9 @@ class Probing:
 
     def _heard(self, record: Observation | Event) -> None:
         with self._lock:
+            if self._watches_on and isinstance(record, Observation) and record.probe == ADDRESS:
+                self._watches_on = False
+                self._watching = Watching(self._plan, self._heard)
             if self._listener is None:
                 self._early.append(record)
             else:

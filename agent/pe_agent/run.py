@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pe_agent.host import Host
 from pe_agent.model import Event, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Phase, Probe, Target, Wanted
+from pe_agent.timeline import Timeline
 
 # A probe ends by itself at its deadline; this much later it is left behind.
 GRACE_S = 0.5
@@ -31,6 +32,7 @@ class Plan:
     late_after_s: float = 15.0
     only: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
+    timeline: Timeline = field(default_factory=Timeline)
 
     def asks_for(self, probe: Probe) -> bool:
         """Whether the answers of this probe are wanted."""
@@ -133,6 +135,7 @@ def _context(plan: Plan, probe: Probe, target: Target | None, earlier: tuple[Obs
         earlier=earlier,
         wait_for_address_s=plan.wait_for_address_s,
         late_after_s=plan.late_after_s,
+        timeline=plan.timeline,
     )
 
 

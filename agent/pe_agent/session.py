@@ -59,6 +59,7 @@ class Session:
         self._logs: dict[str, LogFile] = {}
         self._followers: dict[str, Follower] = {}
         self._told: dict[str, tuple[int, str]] = {}
+        self._probing: Probing | None = None
         folders = (*settings.spool_folders_of(run.told), *run.host.spool_folders())
         self._recorder = Recorder(_opening(run), run.host.clock, folders, uploader_of(run.told) if run.send else None)
         self._journal = Journal(folders)
@@ -72,7 +73,7 @@ class Session:
         Raises:
             UsageError: the settings name a probe that there is not.
         """
-        probing = probing or Probing(plan_of(self._run.host, self._run.told))
+        probing = self._probing = probing or Probing(plan_of(self._run.host, self._run.told))
         self._recorder.open(self._begin_shipment)
         probing.tell(self._add)
         while not probing.wait(FOLLOW_POLL_S):
@@ -82,7 +83,7 @@ class Session:
         self._add_findings()
 
     def follow(self, for_s: float) -> None:
-        """Read the logs again whenever one has grown, for at most that long."""
+        """Read the logs again whenever one has grown, for at most that long; the adapters are watched meanwhile."""
         until_s = time.monotonic() + for_s
         while time.monotonic() < until_s:
             time.sleep(min(FOLLOW_POLL_S, max(0.0, until_s - time.monotonic())))
@@ -91,6 +92,8 @@ class Session:
 
     def conclude(self) -> Report:
         """Judge everything, half-written lines too; the verdict is the last record of the report."""
+        if self._probing is not None:
+            self._probing.stop_watching()
         self._read_logs(final=True)
         for log in self._logs.values():
             log.close()

@@ -1,13 +1,18 @@
 """What the address probe says about adapters, told from a scripted machine and a real one."""
 
+import contextlib
 import itertools
 import sys
+import time
 
 import pytest
-from pe_agent.host import Adapter, Address, this_host
-from pe_agent.model import Event, EventKind, Observation, Outcome, Reason
+from pe_agent.host import Adapter, Address, Lease, this_host
+from pe_agent.model import Clock, Event, EventKind, Observation, Outcome, Reason
 from pe_agent.probes import address
 from pe_agent.probes.contract import Context
+from pe_agent.run import Plan
+from pe_agent.timeline import Timeline
+from pe_agent.watching import Watching
 
 USABLE = Address("10.10.1.5", 24, created_at_s=3.0, origin="dhcp")
 APIPA = Address("169.254.7.7", 16)
@@ -23,6 +28,13 @@ class ScriptedHost:
     def adapters(self):
         self.now_s += 0.5
         return next(self._looks)
+
+    def clock(self):
+        return Clock(self.now_s, 0)
+
+    @contextlib.contextmanager
+    def changes(self):
+        yield lambda within_s: None
 
 
 def adapter(*addresses, name="eth0", link_up=True):
@@ -132,3 +144,115 @@ def test_the_first_frame_and_the_gateways_answer_are_events():
     _, events = observe(host, wait_s=60.0)
     kinds = [(e.kind, e.detail) for e in events if e.kind in {EventKind.FIRST_FRAME, EventKind.GATEWAY}]
     assert kinds == [(EventKind.FIRST_FRAME, ""), (EventKind.GATEWAY, "10.10.1.1")]
+
+
+# --- when the watch ends, and what it makes of what it saw ------------------------------------------------------------
+
+GLOBAL = Address("2001:db8::5", 64)
+USABLE_NOW = Address("10.10.1.5", 24)
+STATIC = Address("192.168.7.7", 24, origin="manual")
+
+
+def test_an_ipv6_address_does_not_end_the_watch_for_an_ipv4_one():
+    host = ScriptedHost((adapter(),), (adapter(GLOBAL),), *[(adapter(GLOBAL, APIPA),)] * 6, (adapter(GLOBAL, USABLE),))
+    (observation,), events = observe(host, wait_s=120.0)
+    assert (observation.facts["address"], observation.facts["apipa"]) == (USABLE.ip, True)
+    assert {e.kind for e in events} >= {EventKind.APIPA, EventKind.ADDRESS}
+
+
+def test_where_only_ipv6_comes_the_watch_ends_after_its_grace():
+    host = ScriptedHost((adapter(),), (adapter(GLOBAL),))
+    (observation,), _ = observe(host, wait_s=120.0)
+    assert (observation.outcome, observation.facts["address"]) == (Outcome.OK, GLOBAL.ip)
+    assert observation.elapsed_s == pytest.approx(address.GRACE_S[6], abs=1.5)
+
+
+def test_the_wait_for_an_ipv4_address_is_not_that_for_an_earlier_ipv6_one():
+    host = ScriptedHost((adapter(),), *[(adapter(GLOBAL),)] * 10, (adapter(GLOBAL, Address("10.10.1.5", 24)),))
+    (observation,), _ = observe(host, wait_s=120.0, late_after_s=3.0)
+    assert (observation.outcome, observation.reason) == (Outcome.WARNING, Reason.LATE_ADDRESS)
+    assert observation.facts["wait_s"] == pytest.approx(5.5, abs=0.6)
+
+
+def test_an_unplugged_adapter_with_an_address_of_its_own_neither_ends_the_watch_nor_counts():
+    idle = adapter(STATIC, name="eth1", link_up=False)
+    host = ScriptedHost(*[(adapter(), idle)] * 6, (adapter(USABLE), idle))
+    (live, unplugged), events = observe(host, wait_s=120.0)
+    assert (live.reason, unplugged.outcome) == (Reason.ANSWERED, Outcome.SKIPPED)
+    assert [(e.adapter, e.kind) for e in events if e.kind is EventKind.ADDRESS] == [("eth0", EventKind.ADDRESS)]
+
+
+def test_an_address_kept_without_link_is_told_when_the_link_comes():
+    host = ScriptedHost((adapter(STATIC, link_up=False),), (adapter(STATIC),))
+    _, events = observe(host, wait_s=120.0)
+    assert [e.kind for e in events] == [EventKind.PRESENT, EventKind.LINK_UP, EventKind.ADDRESS]
+
+
+def test_a_second_adapter_has_two_seconds_after_the_first():
+    waiting, there = adapter(name="eth1"), adapter(Address("10.10.2.5", 24), name="eth1")
+    host = ScriptedHost((adapter(USABLE_NOW), waiting), (adapter(USABLE_NOW), waiting), (adapter(USABLE_NOW), there))
+    observations, _ = observe(host, wait_s=120.0)
+    assert [o.reason for o in observations] == [Reason.ANSWERED, Reason.ANSWERED]
+    host = ScriptedHost((adapter(USABLE_NOW), waiting))
+    observations, _ = observe(host, wait_s=120.0)
+    assert [o.outcome for o in observations] == [Outcome.OK, Outcome.SKIPPED]
+    assert observations[0].elapsed_s <= address.GRACE_S[4] + 1.0
+
+
+def test_an_address_whose_age_is_read_back_with_a_jitter_is_told_once():
+    looks = [(adapter(Address("10.10.1.5", 24, created_at_s=3.0 + n / 100)), adapter(name="eth1")) for n in range(9)]
+    _, events = observe(ScriptedHost(*looks), wait_s=3.0)
+    assert [e.kind for e in events].count(EventKind.ADDRESS) == 1
+
+
+def leased(at_s, *addresses):
+    lease = Lease(server="10.10.9.10", obtained_at_s=at_s)
+    return Adapter("eth0", "", True, addresses, lease=lease)
+
+
+def test_a_lease_is_an_event_once_and_again_when_it_is_given_anew():
+    seen = Timeline()
+    looks = [(20.0, 3.0), (20.1, 3.01), (20.2, 2.2), (30.0, 29.5), (30.1, 29.52), (40.0, 25.0)]
+    found = [(now_s, e) for now_s, at_s in looks for e in seen.look((leased(at_s),), now_s)]
+    leases = [(now_s, e.at_s, e.recovered, e.detail) for now_s, e in found if e.kind is EventKind.LEASE]
+    assert leases == [(20.0, 3.0, True, "from 10.10.9.10"), (30.0, 29.5, False, "from 10.10.9.10")]
+
+
+def test_an_adapter_that_is_pulled_out_loses_its_link_and_comes_back_as_present():
+    seen = Timeline()
+    looks = [(1.0, (adapter(USABLE_NOW),)), (2.0, ()), (3.0, (adapter(),))]
+    kinds = [e.kind for now_s, adapters in looks for e in seen.look(adapters, now_s)]
+    assert kinds == [EventKind.PRESENT, EventKind.ADDRESS, EventKind.LINK_DOWN, EventKind.PRESENT]
+
+
+# --- after the probe has answered -------------------------------------------------------------------------------------
+
+
+def test_what_happens_after_the_answer_is_told_until_the_watch_is_stopped():
+    late = adapter(GLOBAL, USABLE_NOW)
+    host = ScriptedHost(*[(adapter(GLOBAL),)] * 40, (late,), (adapter(),))
+    plan = Plan(host, wait_for_address_s=120.0)
+    first = list(address.run(Context(host, plan.clock_s, 1e9, wait_for_address_s=120.0, timeline=plan.timeline)))
+    assert first[-1].reason is Reason.ANSWERED
+    told = []
+    watching = Watching(plan, told.append)
+    until_s = time.monotonic() + 30
+    while not any(e.detail == USABLE_NOW.ip for e in told if isinstance(e, Event)) and time.monotonic() < until_s:
+        time.sleep(0.02)
+    watching.stop()
+    events = [(e.kind, e.detail) for e in told if isinstance(e, Event)]
+    assert (EventKind.ADDRESS, "10.10.1.5/24") in events
+    assert (EventKind.ADDRESS_LOST, "10.10.1.5") in events
+    (said,) = [o for o in told if isinstance(o, Observation)]
+    assert (said.outcome, said.reason) == (Outcome.WARNING, Reason.LATE_ADDRESS)
+    count = len(told)
+    time.sleep(0.2)
+    assert len(told) == count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
+def test_the_kernel_is_waited_for_no_longer_than_said():
+    with this_host().changes() as wait_for_change:
+        started_s = time.monotonic()
+        wait_for_change(0.2)
+        assert time.monotonic() - started_s < 5

@@ -5,21 +5,17 @@ client -- switch -- server (dnsmasq as DHCP server)
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pe_agent.journal import STATE
 
 from . import servers
 from .conditions import why_not
-from .daemons import wait_for_port
-from .places import Place
+from .one_wire import FIRST, SECOND, Watch, Wire, answer, events
 from .waiting import wait_until
 
 SKIP = why_not() or servers.missing("dhcpcd", "dnsmasq")
@@ -29,11 +25,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(SKIP), reason=SKIP or "po
 LOOKS_APART_S, LATE_LOOK_S = 0.2, 1.5
 # A client whose first DISCOVER was lost asks again after 4 s, give or take one (RFC 2131 4.1).
 FIRST_REPEAT_S = 3.0
-SERVER, FIRST, SECOND = "10.20.0.1", "10.20.0.50", "10.20.0.51"
-_SWITCH = """
-link add name br0 type bridge
-link set dev br0 up
-"""
 # A neighbour that looks for machines which are not there: its ARP requests reach everyone.
 _ASK_AROUND = """
 import socket, time
@@ -41,102 +32,12 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for turn in range(200):
     s.sendto(b"", (f"10.20.0.{100 + turn}", 9)); time.sleep(0.2)
 """
-_DHCPCD = ("dhcpcd", "-4", "--nobackground", "--clientid=", "--script=/bin/true", "eth0")
-
-
-class Wire:
-    """One client, one switch, one server; the client's link is down until `plug_in`."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder = folder
-        self.client, self.switch, self.server = (
-            stack.enter_context(Place(name, folder)) for name in ("client", "switch", "server")
-        )
-        # A switch of its own says nothing: no frame reaches the client but those of the server and of spanning tree.
-        self.switch.must("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", "net.ipv6.conf.all.disable_ipv6=1")
-        self.switch.must("ip", "-batch", "-", stdin=_SWITCH)
-        for place, port in ((self.client, "c0"), (self.server, "s0")):
-            cable = f"link add name {port} type veth peer name eth0 netns {place.pid}\nlink set dev {port} master br0\n"
-            self.switch.must_from_outside("ip", "-batch", "-", stdin=cable)
-        self.switch.must("ip", "link", "set", "dev", "s0", "up")
-        self.server.must("ip", "address", "add", f"{SERVER}/24", "dev", "eth0")
-        self.server.must("ip", "link", "set", "dev", "eth0", "up")
-        for mounted in ("/run", "/var/lib/dhcpcd"):
-            self.client.must("mount", "-t", "tmpfs", "tmpfs", mounted)
-        self.client.must("ip", "link", "set", "dev", "eth0", "up")
-
-    def serve(self) -> None:
-        """Start the DHCP server."""
-        ranges = f"--dhcp-range={FIRST},{SECOND},255.255.255.0,1h"
-        words = ("dnsmasq", "--keep-in-foreground", "--port=0", "--conf-file=/dev/null", "--no-ping", "--pid-file=")
-        leases = f"--dhcp-leasefile={self.folder / 'leases'}"
-        self.server.start(
-            "dnsmasq", (*words, "--user=root", "--dhcp-sequential-ip", leases, ranges, "--log-facility=-")
-        )
-        wait_for_port(self.server, "udp", 67)
-
-    def plug_in(self) -> None:
-        """The client's cable into the switch."""
-        self.switch.must("ip", "link", "set", "dev", "c0", "up")
-
-    def pull_out(self) -> None:
-        """The cable out again."""
-        self.switch.must("ip", "link", "set", "dev", "c0", "down")
-
-    def address(self) -> str:
-        """The client's IPv4 address; empty as long as it has none."""
-        words = self.client.must("ip", "-brief", "-4", "address", "show", "dev", "eth0").split()
-        return words[2] if len(words) > 2 else ""
-
-    def ask_for_address(self, *options: str) -> None:
-        """Start the DHCP client."""
-        self.client.start("dhcpcd", (*_DHCPCD[:-1], *options, _DHCPCD[-1]))
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-class Watch:
-    """The agent, watching in the client until there is an address or `within_s` is over."""
-
-    def __init__(self, wire: Wire, within_s: float, *probes: str, late_after_s: float = 15.0) -> None:
-        only = [word for probe in ("address", *probes) for word in ("--only", probe)]
-        options = ("--no-send", "--quiet", "--format", "json", "--spool", str(wire.folder / "spool"))
-        words = (sys.executable, "-m", "pe_agent", "report", *only, *options, "--wait-for-address", f"{within_s:g}")
-        (wire.folder / "root").mkdir()
-        environment = {"PE_AGENT_SYSROOT": str(wire.folder / "root"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        environment["PE_AGENT_LATE_AFTER_S"] = f"{late_after_s:g}"
-        self._log = wire.folder / "agent.log"
-        self._process = wire.client.start("agent", words, env=environment)
-        looked = wire.folder / "spool" / STATE
-        wait_until(
-            "the agent's first look, which has to come before the cable",
-            lambda: '"present"' in _text(looked) or self._process.poll(),
-        )
-
-    def report(self) -> dict[str, Any]:
-        """What it found, when it has ended."""
-        self._process.wait(timeout=200)
-        text = self._log.read_text(encoding="utf-8")
-        found: dict[str, Any] = json.loads(text[text.index("{") :])
-        return found
 
 
 @pytest.fixture
 def wire(tmp_path: Path) -> Iterator[Wire]:
     with ExitStack() as stack:
         yield Wire(tmp_path, stack)
-
-
-def events(report: dict[str, Any], *kinds: str) -> list[tuple[str, float]]:
-    chosen = [(e["kind"], e["at_s"]) for e in report["timeline"] if e["adapter"] == "eth0"]
-    return [event for event in chosen if event[0] in kinds]
-
-
-def answer(report: dict[str, Any], probe: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(o for o in report["observations"] if o["probe"] == probe and o["target"] == "eth0")
-    return found
 
 
 def with_spanning_tree(wire: Wire, forward_delay_s: int) -> None:

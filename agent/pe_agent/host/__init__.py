@@ -6,7 +6,8 @@ Tests put a fake here and nowhere else.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -125,6 +126,12 @@ class Host(Protocol):
 
     def adapters(self) -> tuple[Adapter, ...]:
         """All adapters but loopback."""
+
+    def changes(self) -> AbstractContextManager[Callable[[float], None]]:
+        """Within the block a call returns when an adapter, address or neighbour may have changed since the last one.
+
+        It returns after so many seconds at the latest. Not everything is told: counters of frames never are.
+        """
 
     def identity(self) -> Identity:
         """The marks of this machine."""

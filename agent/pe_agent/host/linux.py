@@ -7,7 +7,8 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
@@ -67,6 +68,10 @@ class LinuxHost:
             )
             for link in netlink.links()
         )
+
+    def changes(self) -> AbstractContextManager[Callable[[float], None]]:
+        """The kernel tells them by rtnetlink."""
+        return netlink.changes()
 
     def identity(self) -> Identity:
         """SMBIOS marks by /sys/class/dmi/id; the serial number and UUID need root."""
@@ -129,10 +134,11 @@ class LinuxHost:
             ack = dhcp.decode_message(octets)
         except (OSError, DecodeError):
             return None
-        age_s = max(0.0, time.time() - written_s)
+        obtained_at_s = self.clock().uptime_s - max(0.0, time.time() - written_s)
         return Lease(
             server=ack.address(dhcp.SERVER_IDENTIFIER),
-            obtained_at_s=max(0.0, self.clock().uptime_s - age_s),
+            # A lease from before this boot has no moment on its clock.
+            obtained_at_s=obtained_at_s if obtained_at_s >= 0 else None,
             lease_s=ack.number(dhcp.LEASE_TIME),
             gateway=ack.address(dhcp.ROUTER),
             boot_server=ack.boot_server,

@@ -5,11 +5,12 @@ Source: rtnetlink(7), netlink(7), include/uapi/linux/{rtnetlink,if_link,if_addr}
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 assert sys.platform == "linux"  # noqa: S101 - tells type checkers what this module is for
@@ -30,6 +31,8 @@ _HAS_ANSWERED = 0x02 | 0x04 | 0x08 | 0x10
 _IFF_LOOPBACK, _IFF_UP = 0x8, 0x1
 _IFA_F_TENTATIVE, _IFA_F_DADFAILED, _IFA_F_PERMANENT = 0x40, 0x08, 0x80
 _STATS64_RX_PACKETS = 0
+# RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE.
+_GROUPS = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,24 @@ def answering_neighbours() -> frozenset[tuple[int, str]]:
     request = struct.pack("=BBHiHBB", socket.AF_UNSPEC, 0, 0, 0, 0, 0, 0)
     parsed = (_neighbour(body) for kind, body in _dump(_RTM_GETNEIGH, request) if kind == _RTM_NEWNEIGH)
     return frozenset(neighbour for neighbour in parsed if neighbour is not None)
+
+
+@contextlib.contextmanager
+def changes() -> Iterator[Callable[[float], None]]:
+    """Within the block a call waits for news of a link, address, route or neighbour, so many seconds at most."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+        sock.bind((0, _GROUPS))
+
+        def wait(within_s: float) -> None:
+            sock.settimeout(max(0.0, within_s))
+            # What came is not read: a look at everything follows. A full queue (ENOBUFS) means a change as well.
+            with contextlib.suppress(OSError):
+                sock.recv(1 << 17)
+                sock.settimeout(0.0)
+                while sock.recv(1 << 17):
+                    pass
+
+        yield wait
 
 
 def _dump(kind: int, request: bytes) -> Iterator[tuple[int, bytes]]:

@@ -5,9 +5,11 @@ Not verified on Windows PE: everything here follows netioapi.h and the layout of
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 from pe_agent.host import Device
 from pe_agent.host import win_registry as registry
@@ -22,6 +24,35 @@ _NETWORK_MARKS = ("PCI\\CC_02", "USB\\CLASS_02&SUBCLASS_06", "USB\\CLASS_02&SUBC
 # NlnsProbe, NlnsDelay, NlnsStale, NlnsReachable: the neighbour has answered at some time.
 _HAS_ANSWERED = {2, 3, 4, 5}
 _CODE_NO_DRIVER = 28
+_ANY_FAMILY = 0
+# PIPINTERFACE_CHANGE_CALLBACK and PUNICAST_IPADDRESS_CHANGE_CALLBACK (netioapi.h): context, row, kind of change.
+_ChangeCallback = ctypes.WINFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32)
+
+
+@contextlib.contextmanager
+def changes() -> Iterator[Callable[[float], None]]:
+    """Within the block a call waits until Windows tells of an interface or address, so many seconds at most.
+
+    Under Wine 8 Windows' calls are accepted and tell nothing, so every wait lasts its time there.
+    """
+    changed = threading.Event()
+    callback = _ChangeCallback(lambda *_: changed.set())
+    handles = []
+    for notify in (_iphlpapi.NotifyIpInterfaceChange, _iphlpapi.NotifyUnicastIpAddressChange):
+        handle = ctypes.c_void_p()
+        if notify(_ANY_FAMILY, callback, None, 0, ctypes.byref(handle)) == 0:
+            handles.append(handle)
+
+    def wait(within_s: float) -> None:
+        changed.wait(max(0.0, within_s))
+        changed.clear()
+
+    try:
+        yield wait
+    finally:
+        for handle in handles:
+            # Returns when no callback runs any more, so that `callback` may go.
+            _iphlpapi.CancelMibChangeNotify2(handle)
 
 
 def received_frames(luid: int) -> int | None:

@@ -10,7 +10,8 @@ import os
 import string
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -73,6 +74,10 @@ class WindowsHost:
             replace(a, reachable_gateways=tuple(g for g in a.gateways if (row.luid, g) in answering))
             for row, a in adapters
         )
+
+    def changes(self) -> AbstractContextManager[Callable[[float], None]]:
+        """IP Helper tells them of interfaces and addresses."""
+        return win_network.changes()
 
     def identity(self) -> Identity:
         """SMBIOS marks by GetSystemFirmwareTable."""
@@ -190,10 +195,9 @@ class WindowsHost:
         obtained = registry.number(key, "LeaseObtainedTime")
         if not server:
             return None
-        clock = self.clock()
         return Lease(
             server=server,
-            obtained_at_s=None if obtained is None else max(0.0, clock.uptime_s - (clock.wall_ms / 1000 - obtained)),
+            obtained_at_s=None if obtained is None else self._at_s(_FILETIME_UNIX_EPOCH + obtained * 10_000_000),
             lease_s=registry.number(key, "Lease"),
             gateway=registry.text(key, "DhcpDefaultGateway"),
             dns_servers=tuple(registry.text(key, "DhcpNameServer").replace(",", " ").split()),

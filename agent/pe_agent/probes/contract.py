@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from pe_agent.host import Host
 from pe_agent.model import Event, Observation, Outcome, Reason
+from pe_agent.timeline import Timeline
 
 WDS_RPC_PORT = 5040
 ENDPOINT_MAPPER_PORT = 135
@@ -48,7 +49,10 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One run. `clock_s` is seconds since boot; `deadline_at_s` is on that clock and absolute."""
+    """One run. `clock_s` is seconds since boot; `deadline_at_s` is on that clock and absolute.
+
+    `timeline` is what the run has watched of the adapters; who looks goes on where the one before has ended.
+    """
 
     host: Host
     clock_s: Callable[[], float]
@@ -58,6 +62,7 @@ class Context:
     earlier: tuple[Observation, ...] = ()
     wait_for_address_s: float = 0.0
     late_after_s: float = 15.0
+    timeline: Timeline = field(default_factory=Timeline)
 
     def left_s(self) -> float:
         """Seconds until the deadline, never negative."""

@@ -64,7 +64,10 @@ class Server:
         return (*network, self.as_pxe.offer.boot_server, self.as_pxe.offer.boot_file)
 
     def relay(self, client: pxe.Client) -> str:
-        """The relay that passed a broadcast on; empty when none shows itself: what was asked by address names the asker."""
+        """The relay that passed a broadcast on; empty when none shows itself.
+
+        A question by address carries the asker's own address in that field.
+        """
         passed_on = (h.offer.giaddr for h in self.offers if h.question.via == BROADCAST)
         return next((giaddr for giaddr in passed_on if giaddr not in {_NOBODY, client.address}), "")
 

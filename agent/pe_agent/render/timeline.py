@@ -14,6 +14,7 @@ _DRAWN = {
     EventKind.LINK_UP: "-",
     EventKind.FIRST_FRAME: "-",
     EventKind.APIPA: "!",
+    EventKind.LEASE: "#",
     EventKind.ADDRESS: "#",
     EventKind.GATEWAY: "#",
     EventKind.DUPLICATE: "!",
