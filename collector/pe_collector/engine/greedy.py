@@ -71,6 +71,7 @@ class Account:
             self._drop()
         self.model.background_is_fixed = True
         Repair(self).all_of_it()
+        self.model.chosen = [self.model.trimmed(one) for one in self.model.chosen]
         return sorted(self.model.chosen, key=lambda one: (-one.found.score, one.condition))
 
     def found_for(self, node: Node) -> list[Found]:

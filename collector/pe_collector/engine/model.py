@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import exp, fsum, lgamma, log
 
 import numpy as np
 
@@ -21,7 +22,16 @@ _MOST_RATE = 0.98
 _ROUNDS = 3
 # A failure that lacks an attribute but fits is explained nearly as well as one that is known to be inside.
 _FITTING = 0.9
+# A signature belongs to an explanation when two machines show it and chance would do so once in so many times.
+_FEWEST_OWN = 2
+_LUCK = 0.001
 _PLACES = ("site", "subnet", "gateway", "vlan", "switch")
+
+
+def _at_least(count: int, expected: float) -> float:
+    """Chance of at least so many where so many are expected (Poisson)."""
+    below = fsum(exp(n * log(expected) - expected - lgamma(n + 1)) for n in range(count))
+    return max(0.0, 1.0 - below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +177,35 @@ class Model:
                 seen = np.unique(codes[rows])
                 fitting = fitting[(codes[fitting] == MISSING) | np.isin(codes[fitting], seen)]
         return fitting
+
+    def trimmed(self, explanation: Explanation) -> Explanation:
+        """Without the signatures that show inside no oftener than anywhere, what others explain left out."""
+        kept = frozenset(code for code in explanation.signatures if self._is_own(explanation, code))
+        if not kept or kept == explanation.signatures:
+            return explanation
+        return self._refitted(self._measured(explanation.found, kept))
+
+    def _is_own(self, explanation: Explanation, code: int) -> bool:
+        """Whether chance and the other explanations would hardly let so many boots inside fail so."""
+        ground = self.ground
+        failed = explanation.failed[ground.table.outcomes[explanation.failed] == code]
+        if ground.machines(failed) < _FEWEST_OWN:
+            return False
+        expected = float(self.background[code]) * explanation.reached
+        inside = self._reached(explanation)
+        for other in self.chosen:
+            if other.found is not explanation.found and code in other.signatures:
+                shared = np.intersect1d(inside, self._reached(other), assume_unique=True)
+                expected += other.rates[code] * float(ground.counts[shared].sum())
+        return _at_least(len(failed), expected) < _LUCK
+
+    def _reached(self, explanation: Explanation) -> Places:
+        """Rows inside, in its period, that failed so or got past it."""
+        ground, verdict = self.ground, explanation.found.verdict
+        rows = ground.rows_in(explanation.condition)
+        rows = rows[(rows >= verdict.start) & (rows < verdict.end)]
+        names = frozenset(ground.table.signatures[code] for code in explanation.signatures)
+        return np.union1d(rows[ground.passed(Node("", names))[rows]], explanation.failed)
 
     def _kin(self, node: Node) -> frozenset[int]:
         names = self.ground.stages.kin(node.signatures)
