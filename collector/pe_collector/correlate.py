@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from pe_collector import output
 @click.option("--outcome", required=True, metavar="COL", help="Column that says how it went.")
 @click.option("--ok", required=True, metavar="VALUE", help="Outcome of a row that is well.")
 @click.option("--time", default="", metavar="COL", help="Seconds or ISO 8601; without it the order of the rows.")
-@click.option("--prefix", default="", metavar="COL", help="Column that holds an IP address.")
+@click.option("--prefix", default="", metavar="COL", help="Column that holds an IP address, or a.b.c.d/n.")
 @click.option("--machine", default="", metavar="COL", help="Without it each row is a machine of its own.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def correlate(table: Path, form: str, **columns: str) -> None:
@@ -24,12 +23,14 @@ def correlate(table: Path, form: str, **columns: str) -> None:
     from pe_collector.engine import as_json, csv_table, explain, greedy  # noqa: PLC0415 - numpy is slow to load
 
     read = csv_table.read_table(table, csv_table.Roles(**columns))
-    settings = replace(greedy.Settings(), stages=csv_table.stages_of(read.table))
+    if read.unread:
+        click.echo(f"{read.unread:,} of {read.addresses:,} addresses not understood", err=True)
+    settings = csv_table.settings_for(read.table, greedy.Settings())
     found = explain.causes(read.table, settings)
     clock = as_json.iso if read.dated else as_json.plain
     if form == "json":
         rows = [as_json.as_json(cause, read.table, clock) for cause in found]
-        click.echo(json.dumps({"patterns": rows}, indent=2))
+        click.echo(json.dumps({"patterns": rows}, indent=2, allow_nan=False))
         return
-    lines = [output.clean(as_json.sentence(cause, clock)) for cause in found]
+    lines = [output.clean(line) for cause in found for line in as_json.lines(cause, clock)]
     click.echo("\n".join(lines) if lines else "no pattern")

@@ -47,6 +47,15 @@ def parse_prefix(text: str) -> Prefix | None:
     return Prefix(network.version, int(network.network_address), network.prefixlen)
 
 
+def is_place(text: str) -> bool:
+    """Whether it is an IP address, or one with a length as in `10.10.1.7/24`; link-local ones are addresses too."""
+    try:
+        ipaddress.ip_interface(text)
+    except ValueError:
+        return False
+    return True
+
+
 def holds_address(prefix: str, address: str) -> bool:
     """Whether the prefix holds the address; False when either is none."""
     place, number = parse_prefix(prefix), parse_address(address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from pe_collector.engine.explain import Cause
@@ -29,6 +29,16 @@ def sentence(cause: Cause, clock: Clock = iso) -> str:
     return f"{since}{until}{_title(cause)}, {inside}, {cause.failed_elsewhere:,} of {cause.boots_elsewhere:,} elsewhere"
 
 
+def lines(cause: Cause, clock: Clock = iso) -> list[str]:
+    """The sentence with its id, how sure it is, and what else it could be."""
+    low, high = (100.0 * rate for rate in (cause.rate_low, cause.rate_high))
+    return [
+        f"{sentence(cause, clock)}  [{cause.id}]",
+        f"    inside {low:.3g} to {high:.3g} % fail (exact 95 % interval); chance of such a table {cause.p_value:.1g}",
+        *(f"    or: {_words(other.conditions)}; {other.decided_by}" for other in cause.alternatives),
+    ]
+
+
 def as_json(cause: Cause, table: Table, clock: Clock = iso) -> dict[str, object]:
     """The form that `pe-collector correlate --format json` prints."""
     return {
@@ -46,6 +56,8 @@ def as_json(cause: Cause, table: Table, clock: Clock = iso) -> dict[str, object]
         "boots_elsewhere": cause.boots_elsewhere,
         "rate_low": cause.rate_low,
         "rate_high": cause.rate_high,
+        "rate_low_corrected": cause.corrected_low,
+        "rate_high_corrected": cause.corrected_high,
         "score": cause.score,
         "p_value": cause.p_value,
         "looked_at": cause.looked_at,
@@ -61,8 +73,11 @@ def as_json(cause: Cause, table: Table, clock: Clock = iso) -> dict[str, object]
 
 
 def _title(cause: Cause) -> str:
-    words = (value if name == "prefix" else f"{name} {value}" for name, value in cause.conditions.items())
-    return f"{', '.join(words)}: {' or '.join(cause.signatures)}"
+    return f"{_words(cause.conditions)}: {' or '.join(cause.signatures)}"
+
+
+def _words(conditions: Mapping[str, str]) -> str:
+    return ", ".join(value if name == "prefix" else f"{name} {value}" for name, value in conditions.items())
 
 
 def _time(at_s: float | None, clock: Clock) -> object:

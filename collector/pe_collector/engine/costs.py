@@ -20,6 +20,7 @@ class Costs:
     def __init__(self, ground: Ground, priors: Priors, node: Node) -> None:
         self._ground = ground
         names = {_stage_name(ground.stages.of(signature), ground) for signature in node.signatures}
+        self._of_class = ground.stages.class_cost if len(node.signatures) > 1 else 0.0
         self._penalty = {name: _penalty(priors, name, names) for name in ground.codes}
         self._priors = priors
         self._values = {name: max(2, len(column.values)) for name, column in ground.table.columns.items()}
@@ -42,7 +43,7 @@ class Costs:
 
     def of(self, condition: Condition) -> float:
         """Cost of a conjunction."""
-        return sum(self.of_item(item) for item in condition)
+        return self._of_class + sum(self.of_item(item) for item in condition)
 
 
 def _penalty(priors: Priors, attribute: str, stages: Collection[str]) -> float:

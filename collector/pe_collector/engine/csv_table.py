@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 
 from pe_agent.errors import UsageError
 
-from pe_collector.engine.nodes import Node, Stages, stages
+from pe_collector.engine.classes import with_classes
+from pe_collector.engine.greedy import Settings
+from pe_collector.engine.nodes import stages
 from pe_collector.engine.table import Row, Table, table_of
+from pe_collector.prefixes import is_place
 
 MOST_ROWS = 2_000_000
 # An attribute that nearly every row has for itself (a serial number) groups nothing.
@@ -37,10 +41,15 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """The table, and whether its times are Unix seconds (read from dates) or whatever the file counts in."""
+    """The table, and whether its times are Unix seconds (read from dates) or whatever the file counts in.
+
+    Of its `addresses` so many are `unread`: no IP address and no prefix.
+    """
 
     table: Table
     dated: bool
+    addresses: int
+    unread: int
 
 
 def read_table(path: Path, roles: Roles) -> CsvTable:
@@ -49,7 +58,7 @@ def read_table(path: Path, roles: Roles) -> CsvTable:
     Without a machine column each row is a machine of its own; without a time the order of the rows is the time.
 
     Raises:
-        UsageError: the file cannot be read, lacks a column, has a time that is none, or is too long.
+        UsageError: the file cannot be read, lacks a column, has a time that is none, is too long, or no row is well.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
@@ -62,16 +71,27 @@ def read_table(path: Path, roles: Roles) -> CsvTable:
                 first = first or [cells.get(roles.time) or ""]
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise UsageError(f"{path}: {exc}") from exc
-    dated = bool(roles.time) and any(_is_date(cells) for cells in first)
-    return CsvTable(table_of(_grouping(rows)), dated)
+    dated = bool(roles.time) and not all(_is_number(cells) for cells in first)
+    if rows and all(row.signature for row in rows):
+        raise UsageError(
+            f"{path}: no row has {roles.ok!r} in column {roles.outcome!r}, so there is nothing to compare with"
+        )
+    places = [row.address for row in rows if row.address]
+    unread = sum(not is_place(text) for text in places)
+    return CsvTable(_table(rows), dated, len(places), unread)
 
 
-def stages_of(table: Table) -> Stages:
-    """The known stages where the outcomes are known signatures, else one stage and all failures together as a class."""
+def _table(rows: list[Row]) -> Table:
+    """`10.1.2.0/24` is an address and the subnet it lies in."""
+    subnets = {row.address for row in rows if "/" in row.address}
+    plain = [replace(row, address=row.address.partition("/")[0]) for row in rows]
+    return table_of(_grouping(plain), sorted(subnets))
+
+
+def settings_for(table: Table, settings: Settings) -> Settings:
+    """The known stages where outcomes are known signatures, else such classes as the table itself shows."""
     names = frozenset(name for name in table.signatures if name)
-    if names & stages().order.keys():
-        return stages()
-    return Stages({}, 0, (Node("any failure", names),))
+    return settings if names & stages().order.keys() else with_classes(table, settings)
 
 
 def _check(path: Path, roles: Roles, header: object) -> None:
@@ -94,24 +114,27 @@ def _row(path: Path, roles: Roles, cells: Mapping[str | None, str], number: int)
     )
 
 
-def _is_date(text: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _seconds(path: Path, text: str, number: int) -> float:
     """Seconds, or an ISO 8601 time (UTC unless it says otherwise)."""
     try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
+        at_s = float(text) if _is_number(text) else _moment_s(text)
+    except (ValueError, OverflowError) as exc:
         raise UsageError(f"{path}, row {number + 2}: {text!r} is neither seconds nor an ISO 8601 time") from exc
+    if not isfinite(at_s):
+        raise UsageError(f"{path}, row {number + 2}: {text!r} is no time")
+    return at_s
+
+
+def _moment_s(text: str) -> float:
+    moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -10,13 +10,15 @@ import numpy as np
 
 from pe_collector.engine.deciding import Deciding, deciding
 from pe_collector.engine.greedy import Account, Settings
-from pe_collector.engine.ground import PREFIX, Condition
+from pe_collector.engine.ground import PREFIX, PREFIX_COLUMN, Condition
 from pe_collector.engine.model import Explanation
 from pe_collector.engine.nodes import Node
-from pe_collector.engine.statistics import corrected, fisher, interval
+from pe_collector.engine.statistics import corrected, fisher
 from pe_collector.engine.table import MISSING, Flags, Places, Table
+from pe_collector.statistics import exact_interval
 
 _MOST_EVIDENCE = 3
+_DOUBT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Cause:
         onset_s: first failure of the period; None when the boots seen do not go back before it.
         onset_after_s: last boot before it that got that far and did not fail; None when there is none.
         p_value: Fisher's exact test, corrected for all the conditions looked at.
-        rate_low: lower end of the interval of the rate inside, as wide as the choice among so many asks for.
+        rate_low: lower end of the exact 95 % interval of the rate inside.
+        corrected_low: the same, as wide as the choice among all the conditions looked at asks for.
         evidence: rows of the table, the first ones that show it.
     """
 
@@ -53,6 +56,8 @@ class Cause:
     p_value: float
     rate_low: float
     rate_high: float
+    corrected_low: float
+    corrected_high: float
     looked_at: int
     machines: tuple[int, ...]
     evidence: tuple[int, ...]
@@ -60,9 +65,13 @@ class Cause:
 
 
 def causes(table: Table, settings: Settings | None = None) -> tuple[Cause, ...]:
-    """The few causes of the failures in a table, the one worth most first."""
+    """The few causes of the failures in a table, the one worth most first.
+
+    Without boots elsewhere there is nothing that the failed ones differ from, and so no cause.
+    """
     account = Account(table, settings or Settings())
-    return tuple(cause_of(account, one) for one in account.explain())
+    found = (cause_of(account, one) for one in account.explain())
+    return tuple(cause for cause in found if cause.boots_elsewhere > 0)
 
 
 def in_words(account: Account, condition: Condition) -> dict[str, str]:
@@ -74,8 +83,13 @@ def in_words(account: Account, condition: Condition) -> dict[str, str]:
             prefix = table.addresses.prefix_of(account.ground.prefixes[item.low, item.high])
             words = {PREFIX: str(prefix), **words}
         else:
-            words[item.attribute] = table.columns[item.attribute].values[item.low]
+            words[_shown(account, item.attribute)] = table.columns[item.attribute].values[item.low]
     return words
+
+
+def _shown(account: Account, name: str) -> str:
+    """A column that is called as the prefix of an address is told apart from it only where there are addresses."""
+    return PREFIX if name == PREFIX_COLUMN and account.ground.table.addresses is None else name
 
 
 def cause_of(account: Account, one: Explanation) -> Cause:
@@ -88,7 +102,8 @@ def cause_of(account: Account, one: Explanation) -> Cause:
     elsewhere = _elsewhere(account, one)
     counts = tuple(_count(account, flags, rows) for rows in (inside, elsewhere) for flags in (failed, reached))
     chance = fisher(counts[0], counts[1], counts[0] + counts[2], counts[1] + counts[3])
-    low, high = interval(counts[0], counts[1], account.looked_at)
+    low, high = exact_interval(counts[0], counts[1])
+    widest = exact_interval(counts[0], counts[1], 1.0 - _DOUBT / max(1, account.looked_at))
     rows = inside[failed[inside]]
     conditions = in_words(account, one.condition)
     return Cause(
@@ -106,6 +121,8 @@ def cause_of(account: Account, one: Explanation) -> Cause:
         p_value=corrected(chance, account.looked_at),
         rate_low=low,
         rate_high=high,
+        corrected_low=widest[0],
+        corrected_high=widest[1],
         looked_at=account.looked_at,
         machines=tuple(int(machine) for machine in np.unique(table.machines[rows])),
         evidence=tuple(int(row) for row in rows[:_MOST_EVIDENCE]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from pe_collector.engine.table import HEALTHY, MISSING, Codes, Flags, Places, Re
 from pe_collector.engine.units import filled_in, retries, weights
 
 PREFIX = "prefix"
+# What a column of that name is called here: the name alone stands for the prefix of the address.
+PREFIX_COLUMN = "prefix column"
 _AFTER_ALL_STAGES = 1 << 20
 # A share of the rows smaller than one in so many is sorted sooner than all rows are looked through.
 _SPARSE = 16
@@ -37,7 +39,7 @@ class Ground:
 
     def __init__(self, table: Table, stages: Stages, retry_s: float) -> None:
         again = retries(table, retry_s)
-        self.table = filled_in(table)
+        self.table = filled_in(_with_own_prefix(table))
         self.stages = stages
         self.weights = weights(table, again)
         self.failed: Places = np.flatnonzero(self.weights > 0)
@@ -147,3 +149,10 @@ class Ground:
         """How many distinct machines these rows are, by the mark that tells the fewest apart."""
         marks = (self.table.machines, *self.table.marks)
         return min(len(np.unique(codes[rows])) for codes in marks)
+
+
+def _with_own_prefix(table: Table) -> Table:
+    if PREFIX not in table.columns:
+        return table
+    columns = {PREFIX_COLUMN if name == PREFIX else name: column for name, column in table.columns.items()}
+    return replace(table, columns=columns)

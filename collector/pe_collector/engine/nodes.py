@@ -24,12 +24,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """`order` maps a signature to its stage, 0 the earliest; one without a row stands at the `last`."""
+    """`order` maps a signature to its stage, 0 the earliest; one without a row stands at the `last`.
+
+    `class_cost` is what it costs to say a class rather than one signature: nothing where classes are known beforehand.
+    """
 
     order: Mapping[str, int]
     last: int
     classes: tuple[Node, ...] = ()
     names: tuple[str, ...] = ()
+    class_cost: float = 0.0
 
     def of(self, signature: str) -> int:
         """The stage at which a boot with this signature stopped."""

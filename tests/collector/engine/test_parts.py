@@ -173,7 +173,6 @@ def test_fisher_sidak_and_wilson_agree_with_known_values():
     assert corrected(0.01, 100) == pytest.approx(1 - 0.99**100)
     assert corrected(1e-20, 10) == pytest.approx(1e-19)
     assert interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert interval(8, 10, 1000)[0] < interval(8, 10)[0]
     assert interval(0, 0) == (0.0, 1.0)
 
 
