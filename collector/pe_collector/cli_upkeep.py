@@ -83,9 +83,13 @@ def restore(path: Path, data: Path, *, replace: bool) -> None:
 @FORMAT
 @click.option("--keep-failures", "failures_s", type=Span(), default="365d", show_default=True)
 @click.option("--keep-successes", "successes_s", type=Span(), default="90d", show_default=True)
-@click.option("--keep-logs", "logs_s", type=Span(), default="30d", show_default=True)
+@click.option("--keep-failure-logs", "failure_logs_s", type=Span(), default="90d", show_default=True)
+@click.option("--keep-success-logs", "success_logs_s", type=Span(), default="7d", show_default=True)
 def prune(data: Path, form: str, **keep: float) -> None:
-    """Remove old reports and logs a few at a time, and say how many; reports come in meanwhile."""
+    """Remove old reports and logs a few at a time, and say how many; reports come in meanwhile.
+
+    A site's collector keeps what its hub does not have yet.
+    """
     from pe_collector.upkeep import prune as pruning  # noqa: PLC0415
 
     pruned = pruning.prune(data, pruning.Keep(**keep), time.time())

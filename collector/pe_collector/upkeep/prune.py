@@ -1,6 +1,7 @@
 """What may go? Reports of failures stay longer than those of successes, logs shorter than what was concluded of them.
 
-Works in small transactions, so that reports come in meanwhile. Pages set free are used again by what comes next.
+What a hub still lacks stays. Works in small transactions, so that reports come in meanwhile. Pages set free are used
+again by what comes next.
 """
 
 from __future__ import annotations
@@ -29,29 +30,45 @@ PAUSE_S = 0.12
 _SUCCESS = "healthy"
 _OF_REPORT = (
     *("frame", "observation", "event", "finding", "log_chunk", "log_line", "log_waiting", "redaction"),
-    *("forward", "forwarded"),
+    *("forward", "forward_waiting", "forwarded"),
 )
+_FAILURES, _SUCCESSES = "outcome<>?", "outcome=?"
+_NOT_WAITING = "NOT EXISTS (SELECT 1 FROM forward_waiting w WHERE w.report_id=report.report_id)"
 _OF_MACHINE = ("machine_mark", "clash")
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long what stays, in seconds; a report that says neither is kept like a failure."""
+    """How long what stays, in seconds; a report that says neither is kept like a failure, and so are its logs."""
 
     failures_s: float
     successes_s: float
-    logs_s: float
+    failure_logs_s: float
+    success_logs_s: float
 
     def check(self) -> None:
-        """Refuse what would lose failures before successes.
+        """Refuse what would lose failures before successes, or reports before their logs.
 
         Raises:
             UsageError: it would.
         """
-        if self.failures_s < self.successes_s:
-            raise UsageError(
-                "--keep-failures is shorter than --keep-successes: what failed is what will be asked about"
-            )
+        for shorter, longer, why in _ORDER:
+            if getattr(self, longer) < getattr(self, shorter):
+                raise UsageError(f"{_option(longer)} is shorter than {_option(shorter)}: {why}")
+
+
+_ASKED = "what failed is what will be asked about"
+_GONE = "a log goes with its report at the latest"
+_ORDER = (
+    ("successes_s", "failures_s", _ASKED),
+    ("success_logs_s", "failure_logs_s", _ASKED),
+    ("failure_logs_s", "failures_s", _GONE),
+    ("success_logs_s", "successes_s", _GONE),
+)
+
+
+def _option(name: str) -> str:
+    return "--keep-" + name.removesuffix("_s").replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +88,7 @@ def prune(folder: Path, keep: Keep, now_s: float, pause: Callable[[float], None]
     """Remove what is older than it is kept, a few reports at a time.
 
     Raises:
-        UsageError: there is no collector, or failures would go before successes.
+        UsageError: there is no collector, or failures would go before successes, or reports before their logs.
         StoreError: the database does not take it.
     """
     keep.check()
@@ -79,10 +96,14 @@ def prune(folder: Path, keep: Keep, now_s: float, pause: Callable[[float], None]
         pass
     with closing(open_writer(folder / FILE_NAME)) as connection:
         pruned = Pruned(
-            failures=_drop_reports(connection, "outcome<>?", now_s - keep.failures_s, pause),
-            successes=_drop_reports(connection, "outcome=?", now_s - keep.successes_s, pause),
+            failures=_drop_reports(connection, _FAILURES, now_s - keep.failures_s, pause),
+            successes=_drop_reports(connection, _SUCCESSES, now_s - keep.successes_s, pause),
         )
-        logs, octets = _empty_logs(connection, now_s - keep.logs_s, pause)
+        emptied = (
+            _empty_logs(connection, _FAILURES, now_s - keep.failure_logs_s, pause),
+            _empty_logs(connection, _SUCCESSES, now_s - keep.success_logs_s, pause),
+        )
+        logs, octets = map(sum, zip(*emptied, strict=True))
         drop_unheld(connection, lambda: pause(PAUSE_S))
         pruned = replace(
             pruned,
@@ -100,8 +121,8 @@ def _counts(pruned: Pruned) -> dict[str, int]:
 
 
 def _drop_reports(connection: Connection, condition: str, before_s: float, pause: Callable[[float], None]) -> int:
-    # The condition is one of two texts above.
-    asked = f"SELECT report_id FROM report WHERE received_at<? AND {condition} LIMIT ?"  # noqa: S608
+    # The conditions are texts above.
+    asked = f"SELECT report_id FROM report WHERE received_at<? AND {condition} AND {_NOT_WAITING} LIMIT ?"  # noqa: S608
     dropped = 0
     while report_ids := [row[0] for row in connection.execute(asked, (before_s, _SUCCESS, AT_ONCE))]:
         wanted = json.dumps(report_ids)
@@ -119,10 +140,12 @@ def _drop_reports(connection: Connection, condition: str, before_s: float, pause
     return dropped
 
 
-def _empty_logs(connection: Connection, before_s: float, pause: Callable[[float], None]) -> tuple[int, int]:
+def _empty_logs(
+    connection: Connection, condition: str, before_s: float, pause: Callable[[float], None]
+) -> tuple[int, int]:
     """A log stays named, with its size and hash; its octets and lines go."""
     logs = octets = 0
-    for report_ids in _with_logs(connection, before_s):
+    for report_ids in _with_logs(connection, condition, before_s):
         wanted = (json.dumps(report_ids),)
         connection.execute("BEGIN IMMEDIATE")
         rows = connection.execute(
@@ -145,14 +168,15 @@ def _empty_logs(connection: Connection, before_s: float, pause: Callable[[float]
     return logs, octets
 
 
-def _with_logs(connection: Connection, before_s: float) -> Iterator[Sequence[str]]:
+def _with_logs(connection: Connection, condition: str, before_s: float) -> Iterator[Sequence[str]]:
     last = ""
+    asked = (
+        "SELECT DISTINCT log_chunk.report_id FROM log_chunk JOIN report ON report.report_id=log_chunk.report_id "  # noqa: S608 - ours
+        f"WHERE log_chunk.report_id>? AND received_at<? AND {condition} AND codec<>? AND {_NOT_WAITING} "
+        "ORDER BY 1 LIMIT ?"
+    )
     while True:
-        rows = connection.execute(
-            "SELECT DISTINCT report_id FROM log_chunk JOIN report USING (report_id) "
-            "WHERE report_id>? AND received_at<? AND codec<>? ORDER BY report_id LIMIT ?",
-            (last, before_s, LEFT_OUT, AT_ONCE),
-        ).fetchall()
+        rows = connection.execute(asked, (last, before_s, _SUCCESS, LEFT_OUT, AT_ONCE)).fetchall()
         if not rows:
             return
         yield [row[0] for row in rows]

@@ -8,13 +8,16 @@ from dataclasses import replace
 import pytest
 from pe_agent.errors import UsageError
 from pe_collector import exporter, quarantine, reports, store
+from pe_collector.leaf.outbox import Noted, noting
+from pe_collector.store import waiting
 from pe_collector.tokens import new_token
 from pe_collector.upkeep.prune import Keep, prune
 from pe_protos.v1 import report_pb2 as pb
 
 DAY_S = 86400.0
 NOW_S = 2e9
-KEEP = Keep(failures_s=365 * DAY_S, successes_s=90 * DAY_S, logs_s=30 * DAY_S)
+KEEP = Keep(failures_s=365 * DAY_S, successes_s=90 * DAY_S, failure_logs_s=30 * DAY_S, success_logs_s=30 * DAY_S)
+ALL_LOGS = replace(KEEP, failure_logs_s=0.5 * DAY_S, success_logs_s=0.5 * DAY_S)
 LOG = b"2026-11-01 Info a line of the log\n" * 1000
 
 
@@ -90,7 +93,7 @@ def test_a_log_that_several_reports_brought_is_kept_once_and_goes_with_the_last(
     assert blobs(filled) == [LOG]
     pruned(filled)
     assert blobs(filled) == [LOG]
-    pruned(filled, replace(KEEP, logs_s=0.5 * DAY_S))
+    pruned(filled, ALL_LOGS)
     assert blobs(filled) == []
 
 
@@ -101,7 +104,7 @@ def test_a_log_of_a_report_in_quarantine_outlives_the_report_that_shares_it(fill
         new_token(connection, "t", NOW_S)
         connection.execute("UPDATE token SET token_id='bad'")
         quarantine.hide(connection, "bad", 0.0, NOW_S)
-        pruned(filled, replace(KEEP, logs_s=0.5 * DAY_S))
+        pruned(filled, ALL_LOGS)
         assert blobs(filled) == [LOG]
         quarantine.lift(connection, "bad", NOW_S)
         assert reports.log_of(connection, quarantined, "setupact.log").octets == LOG
@@ -122,15 +125,49 @@ def test_a_second_run_finds_nothing(filled):
 
 
 def test_what_went_makes_room_for_what_comes(filled):
-    assert pruned(filled, Keep(0, 0, 0)).free_octets > 0
+    assert pruned(filled, Keep(0, 0, 0, 0)).free_octets > 0
     with closing(sqlite3.connect(filled / store.FILE_NAME)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.execute("INSERT INTO log_search (log_search) VALUES ('integrity-check')")
 
 
-def test_failures_must_not_go_before_successes(filled):
-    with pytest.raises(UsageError, match="keep-failures"):
-        pruned(filled, Keep(DAY_S, 2 * DAY_S, DAY_S))
+@pytest.mark.parametrize(
+    ("keep", "said"),
+    [
+        (Keep(2, 3, 1, 1), "--keep-failures is shorter than --keep-successes"),
+        (Keep(4, 3, 1, 2), "--keep-failure-logs is shorter than --keep-success-logs"),
+        (Keep(4, 3, 5, 1), "--keep-failures is shorter than --keep-failure-logs"),
+        (Keep(9, 3, 5, 4), "--keep-successes is shorter than --keep-success-logs"),
+    ],
+)
+def test_failures_must_not_go_before_successes_nor_reports_before_their_logs(filled, keep, said):
+    with pytest.raises(UsageError, match=said):
+        pruned(filled, keep)
+
+
+def log_octets(folder, number):
+    with closing(store.open_reader(folder / store.FILE_NAME)) as connection:
+        return reports.log_of(connection, report_id(number).hex(), "setupact.log").octets
+
+
+def test_logs_of_failures_outlast_those_of_successes_also_one_that_both_brought(filled):
+    done = pruned(filled, replace(KEEP, failure_logs_s=90 * DAY_S, success_logs_s=7 * DAY_S))
+    assert (log_octets(filled, 1), log_octets(filled, 2)) == (LOG, b"")
+    assert (log_octets(filled, 12), log_octets(filled, 13)) == (LOG, b"")
+    assert done.logs == 2
+    pruned(filled, ALL_LOGS)
+    assert blobs(filled) == []
+
+
+def test_what_the_hub_lacks_stays_whole_whatever_its_age(filled):
+    waits = report_id(4).hex()
+    with closing(store.open_writer(filled / store.FILE_NAME)) as connection:
+        waiting.begin(connection)
+        waiting.add(connection, [waits])
+        pruned(filled)
+        assert log_octets(filled, 4) == LOG
+        noting([Noted(waits, 3)], NOW_S)(connection)
+    assert pruned(filled).successes == 1
 
 
 def test_reports_come_in_between_two_batches(tmp_path):
