@@ -32,6 +32,7 @@ from pe_collector.refusal import note_refusals
 from pe_collector.reserve import Floors, Reserve
 from pe_collector.service import Ingest
 from pe_collector.settings import Settings
+from pe_collector.store import waiting
 from pe_collector.supervisor import Supervisor, supervised
 
 STOP_GRACE_S = 1.0
@@ -78,6 +79,8 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
                 settings.limits(),
                 gate=Gate(settings.gate()),
             )
+            if not hubs:
+                writer.run(waiting.end)
             with (
                 closing(Looking(path, writer, settings.look_every_s)),
                 closing(LogReading(path, writer)),

@@ -10,6 +10,7 @@ from pe_collector.leaf.shedding import ANSWERS, LOG, REPORT, losses, shed_some, 
 from pe_collector.limits import Limits, read_hello, read_record
 from pe_collector.reports import logs_of, report_document
 from pe_collector.simulated import filling
+from pe_collector.store import waiting
 from pe_collector.store.frames import store_frames
 from pe_protos.v1 import report_pb2 as pb
 
@@ -21,7 +22,16 @@ BOOTS = 150
 def outbox(tmp_path):
     filling.fill(tmp_path, NOW, boots=BOOTS)
     with closing(store.open_writer(tmp_path / store.FILE_NAME)) as connection:
+        pass_on(connection)
         yield connection
+
+
+def pass_on(connection):
+    """As a leaf begins."""
+    assert not waiting.begin(connection)
+    while report_ids := waiting.missing(connection, "", 40):
+        waiting.add(connection, report_ids)
+    waiting.filled(connection)
 
 
 def only_verdicts(connection):
@@ -30,7 +40,7 @@ def only_verdicts(connection):
 
 
 def rest(connection):
-    return due(connection, 0.0, 1000)
+    return due(connection, 1000)
 
 
 def test_nothing_goes_within_the_budget(outbox):
@@ -96,6 +106,7 @@ def test_the_oldest_go_first(outbox):
 
 def test_a_boot_of_which_the_newest_report_went_is_spoken_for_by_the_one_that_stays(tmp_path):
     with closing(store.open_writer(store.create(tmp_path))) as connection:
+        waiting.begin(connection)
         # The hub has the second: only the first can go.
         for number, at_s in ((2, NOW), (1, NOW + 5)):
             hello = pb.Hello(protocol=1, report_id=number.to_bytes(16, "big"), identity=pb.Identity(serial="S"))
@@ -109,6 +120,7 @@ def test_a_boot_of_which_the_newest_report_went_is_spoken_for_by_the_one_that_st
 def test_a_large_report_goes_in_several_parcels_and_whole(tmp_path):
     (report,) = simulate_fleet(3, 1, 1, NOW)
     with closing(store.open_writer(store.create(tmp_path))) as connection:
+        waiting.begin(connection)
         arrived = store.Arrived(report.hello, "here", "", NOW)
         store.open_report(connection, arrived)
         frames = [

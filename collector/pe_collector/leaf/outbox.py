@@ -1,4 +1,4 @@
-"""What does the hub not have yet? Read from the reports themselves, so that nothing has to be kept beside them."""
+"""What does the hub not have yet? Reports that wait, in the parts that it lacks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.connection import Connection
 from pe_collector.limits import BATCH_OCTETS
+from pe_collector.store.waiting import settle
 
 REFUSED, OPEN = "refused", "open"
 _DUE = (
     "SELECT r.report_id, r.received_at, r.peer, r.carried, r.stored_through, coalesce(f.through, -1) AS through "
-    "FROM report r LEFT JOIN forward f ON f.report_id=r.report_id "
-    "WHERE r.received_at>=? AND (f.report_id IS NULL OR (f.state='open' AND f.through<r.stored_through)) "
-    "ORDER BY r.received_at, r.report_id LIMIT ?"
+    "FROM forward_waiting w CROSS JOIN report r ON r.report_id=w.report_id LEFT JOIN forward f "
+    "ON f.report_id=w.report_id ORDER BY w.received_at, w.report_id LIMIT ?"
 )
-_COUNT = (
-    "SELECT count(*) AS waiting, min(r.received_at) AS oldest FROM report r LEFT JOIN forward f "
-    "ON f.report_id=r.report_id WHERE f.report_id IS NULL OR (f.state='open' AND f.through<r.stored_through)"
-)
+_COUNT = "SELECT count(*) AS waiting, min(received_at) AS oldest FROM forward_waiting"
 _NOTE = (
     "INSERT INTO forward VALUES (?,?,?,?,?) ON CONFLICT (report_id) DO UPDATE SET "
     "through=excluded.through, state=excluded.state, reason=excluded.reason, at=excluded.at"
@@ -57,14 +54,14 @@ class Backlog:
     oldest_at: float | None
 
 
-def due(connection: Connection, since_s: float, most: int) -> list[Due]:
-    """Reports begun since then that the hub lacks something of, the oldest first."""
-    rows = connection.execute(_DUE, (since_s, most))
+def due(connection: Connection, most: int) -> list[Due]:
+    """Reports that the hub lacks something of, the oldest first."""
+    rows = connection.execute(_DUE, (most,))
     return [Due(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]
 
 
 def backlog(connection: Connection) -> Backlog:
-    """All that waits; looks at every report."""
+    """All that waits."""
     row = connection.execute(_COUNT).fetchone()
     return Backlog(row["waiting"], row["oldest"])
 
@@ -75,6 +72,7 @@ def noting(noted: Sequence[Noted], now_s: float) -> Callable[[Connection], None]
 
     def step(connection: Connection) -> None:
         connection.executemany(_NOTE, rows)
+        settle(connection, [row[0] for row in rows])
 
     return step
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ from pe_collector.leaf.hubs import Hubs
 from pe_collector.leaf.link import Away, Link, away
 from pe_collector.leaf.outbox import REFUSED, Due, Noted, due, noting, parcels_of
 from pe_collector.leaf.shedding import Shed, shed_some
-from pe_collector.store import Writer, open_reader
+from pe_collector.store import Writer, open_reader, waiting
 from pe_collector.store.database import Task, turn
 
 AT_ONCE = 64
-# A report goes on for a while after it began. Older ones are looked for every so often only: they come back by hand.
-GOES_ON_S = 2 * 3600.0
-LOOK_BACK_EVERY_S = 600.0
+# Of what was there before reports were passed on; read without a lock, added a little at a time.
+ADDED_AT_ONCE = 500
+BEGIN_EVERY_S = 600.0
 SHED_EVERY_S = 15.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 _METHOD = "/pe.v1.Ingest/Forward"
@@ -48,8 +49,7 @@ class Passing:
         self._now_s = now_s
         self._stopping = threading.Event()
         self._call: Any = None
-        self._since_s = 0.0
-        self._looked_back = 0.0
+        self._begun_at: float | None = None
         self._shed_at = 0.0
         self._at_once = AT_ONCE
         self._said = ""
@@ -69,6 +69,8 @@ class Passing:
         while not self._stopping.wait(wait_s * random.uniform(0.5, 1.0)):  # noqa: S311 - spreads a crowd
             try:
                 with turn(self._path, Task.PASSING) as mine:
+                    if mine:
+                        self._begin()
                     wait_s = self._to_all(wait_s) if mine else self._poll_s
             except (OSError, PeError, sqlite3.Error) as exc:
                 self._say(f"nothing is passed on now: {exc}")
@@ -111,13 +113,13 @@ class Passing:
                 self._worked = True
                 self._say(f"hub {address}: takes what is passed on", bad=False)
             if len(reports) < self._at_once:
-                self._move_on(reports)
+                self._begin()
                 self._shed()
                 self._stopping.wait(self._poll_s)
 
     def _send_some(self, stream: Link) -> list[Due]:
         with closing(open_reader(self._path)) as connection:
-            reports = due(connection, self._start(), self._at_once)
+            reports = due(connection, self._at_once)
             try:
                 for report in reports:
                     stream.send(report, parcels_of(connection, report))
@@ -148,17 +150,20 @@ class Passing:
                     _log.warning("report %s is not taken by the hub: %s", one.report_id, one.reason)
             self._writer.run(noting(noted, self._now_s())).result()
 
-    def _start(self) -> float:
-        """Reports from then on are looked at: all of them every so often."""
+    def _begin(self) -> None:
+        """Let wait what is to be passed on; again at times: a collector that passes nothing on may have ended it."""
         now_s = time.monotonic()
-        if now_s - self._looked_back >= LOOK_BACK_EVERY_S or not self._looked_back:
-            self._looked_back = now_s
-            self._since_s = 0.0
-        return self._since_s
-
-    def _move_on(self, reports: list[Due]) -> None:
-        oldest = min((report.received_at for report in reports), default=self._now_s())
-        self._since_s = min(oldest, self._now_s() - GOES_ON_S)
+        if self._begun_at is not None and now_s - self._begun_at < BEGIN_EVERY_S:
+            return
+        if not self._writer.run(waiting.begin).result():
+            after = ""
+            with closing(open_reader(self._path)) as reader:
+                while (report_ids := waiting.missing(reader, after, ADDED_AT_ONCE)) and not self._stopping.is_set():
+                    self._writer.run(partial(waiting.add, report_ids=report_ids)).result()
+                    after = report_ids[-1]
+            if not self._stopping.is_set():
+                self._writer.run(waiting.filled).result()
+        self._begun_at = now_s
 
     def _shed(self) -> None:
         """Keep what waits within the budget."""

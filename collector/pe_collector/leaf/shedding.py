@@ -12,35 +12,30 @@ from pe_protos.v1 import report_pb2 as pb
 from pe_collector.connection import Connection
 from pe_collector.store.blobs import drop_if_unheld
 from pe_collector.store.derived import boots_of, choose_speakers
+from pe_collector.store.waiting import measure
 from pe_collector.stream import LEFT_OUT
 
 LOG, ANSWERS, REPORT = "log", "answers", "report"
 # Of one kind at once, so that reports come in meanwhile.
 AT_ONCE = 50
-_WAITING = (
-    "FROM report r LEFT JOIN forward w ON w.report_id=r.report_id "
-    "WHERE (w.report_id IS NULL OR (w.state='open' AND w.through<r.stored_through))"
-)
-_SIZE = (
-    "SELECT coalesce(sum(length(f.octets) + coalesce(length(b.octets), length(c.data), 0)), 0) FROM frame f "  # noqa: S608
-    "LEFT JOIN log_chunk c ON c.report_id=f.report_id AND c.sequence=f.sequence "
-    "LEFT JOIN log_blob b ON b.address=c.blob "
-    f"WHERE f.report_id IN (SELECT r.report_id {_WAITING})"
-)
+_SIZE = "SELECT coalesce(sum(octets), 0) FROM forward_waiting"
 _WITH_LOGS = (
-    f"SELECT r.report_id {_WAITING} AND EXISTS (SELECT 1 FROM log_chunk c WHERE c.report_id=r.report_id "  # noqa: S608
-    "AND c.codec<>?) ORDER BY r.received_at LIMIT ?"
+    "SELECT w.report_id FROM forward_waiting w WHERE EXISTS (SELECT 1 FROM log_chunk c WHERE c.report_id=w.report_id "
+    "AND c.codec<>?) ORDER BY w.received_at, w.report_id LIMIT ?"
 )
 _WITH_ANSWERS = (
-    f"SELECT r.report_id {_WAITING} AND EXISTS (SELECT 1 FROM frame f WHERE f.report_id=r.report_id "  # noqa: S608
-    "AND f.body IN ('observation', 'event')) ORDER BY r.received_at LIMIT ?"
+    "SELECT w.report_id FROM forward_waiting w WHERE EXISTS (SELECT 1 FROM frame f WHERE f.report_id=w.report_id "
+    "AND f.body IN ('observation', 'event')) ORDER BY w.received_at, w.report_id LIMIT ?"
 )
-_ANY = f"SELECT r.report_id {_WAITING} ORDER BY r.received_at LIMIT ?"
+_ANY = "SELECT report_id FROM forward_waiting ORDER BY received_at, report_id LIMIT ?"
 _LOSS = (
     "INSERT INTO forward_loss VALUES (?,?,?,?) ON CONFLICT (what) DO UPDATE SET "
     "times=forward_loss.times+excluded.times, octets=forward_loss.octets+excluded.octets, last_at=excluded.last_at"
 )
-_OF_REPORT = ("observation", "event", "finding", "log_chunk", "log_line", "log_waiting", "redaction", "forward")
+_OF_REPORT = (
+    *("observation", "event", "finding", "log_chunk", "log_line", "log_waiting", "redaction"),
+    *("forward", "forward_waiting"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +71,8 @@ def losses(connection: Connection) -> dict[str, Shed]:
 
 def _logs(connection: Connection) -> Shed | None:
     times = octets = 0
-    for (report_id,) in connection.execute(_WITH_LOGS, (LEFT_OUT, AT_ONCE)).fetchall():
+    report_ids = [row[0] for row in connection.execute(_WITH_LOGS, (LEFT_OUT, AT_ONCE))]
+    for report_id in report_ids:
         chunks = connection.execute(
             "SELECT c.sequence, c.path, c.blob, coalesce(length(b.octets), length(c.data)) AS size, f.octets "
             "FROM log_chunk c JOIN frame f ON f.report_id=c.report_id AND f.sequence=c.sequence "
@@ -94,13 +90,15 @@ def _logs(connection: Connection) -> Shed | None:
             octets += chunk["size"]
         drop_if_unheld(connection, {chunk["blob"] for chunk in chunks if chunk["blob"]})
         times += len({chunk["path"] for chunk in chunks})
+    measure(connection, report_ids)
     return Shed(LOG, times, octets) if times else None
 
 
 def _answers(connection: Connection) -> Shed | None:
     """Observations and events become frames without a body: their numbers stay, so that no report has a gap."""
     times = octets = 0
-    for (report_id,) in connection.execute(_WITH_ANSWERS, (AT_ONCE,)).fetchall():
+    report_ids = [row[0] for row in connection.execute(_WITH_ANSWERS, (AT_ONCE,))]
+    for report_id in report_ids:
         rows = connection.execute(
             "SELECT sequence, length(octets) AS size FROM frame WHERE report_id=? AND body IN ('observation', 'event')",
             (report_id,),
@@ -113,6 +111,7 @@ def _answers(connection: Connection) -> Shed | None:
         for table in ("observation", "event"):
             connection.execute(f"DELETE FROM {table} WHERE report_id=?", (report_id,))  # noqa: S608 - our names
         times, octets = times + 1, octets + sum(row["size"] for row in rows)
+    measure(connection, report_ids)
     return Shed(ANSWERS, times, octets) if times else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from pe_collector.store.derived import phase_columns
 from pe_collector.store.errors import StoreError
 from pe_collector.store.observed import Answer, in_frames, in_table
 from pe_collector.store.rows import INSERTS, Filed, finite
+from pe_collector.store.waiting import grown
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ def store_frames(connection: Connection, frames: Sequence[Filed], now_s: float) 
     progress = _read(connection, of_report)
     fresh = [frame for report_id, those in of_report.items() for frame in progress[report_id].take(those)]
     _insert(connection, fresh)
+    came: Counter[str] = Counter()
+    for frame in fresh:
+        came[frame.report_id] += frame.size
+    grown(connection, came)
     connection.executemany(
         "UPDATE report SET stored_through=?, stored_octets=?, complete=?, summary_sequence=?, last_frame_at=? "
         "WHERE report_id=?",

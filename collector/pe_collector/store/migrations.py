@@ -16,6 +16,7 @@ MIGRATIONS = (
     "0007_alerts",
     "0008_log_blobs",
     "0009_forwarding",
+    "0010_outbox",
 )
 
 

@@ -15,6 +15,7 @@ from pe_collector.identity import Told, marks_of, resolve_machines
 from pe_collector.refusal import Reason, Refused
 from pe_collector.store.common_facts import COLUMNS, attribute_columns
 from pe_collector.store.rows import finite
+from pe_collector.store.waiting import grown
 
 SAME_BOOT_S = 60.0
 # A carried report is older than this only if its machine's clock was wrong.
@@ -205,7 +206,9 @@ def _create_all(connection: Connection, new: Sequence[Arrived]) -> None:
         with_reports.add(machine_id)
         rows.append(_row(arrived, machine_id, boot_key, booted_at))
     connection.executemany(_INSERT, rows)
-    connection.executemany("INSERT INTO frame VALUES (?,0,'hello',?)", [(a.report_id, _kept(a.hello)) for a in new])
+    hellos = [(arrived.report_id, _kept(arrived.hello)) for arrived in new]
+    connection.executemany("INSERT INTO frame VALUES (?,0,'hello',?)", hellos)
+    grown(connection, {report_id: len(octets) for report_id, octets in hellos})
 
 
 def _kept(hello: pb.Hello) -> bytes:
