@@ -7,23 +7,23 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from pe_collector import output
-from pe_collector.cli_options import DATA, FORMAT, SINCE, Since, reading, writing
-
-if TYPE_CHECKING:
-    from pe_collector.findings.filters import Filters
+from pe_collector.cli_options import DATA, FORMAT, SINCE, Since, writing
 
 _FILTERS = (
     click.option("--until", "until_s", type=Since(), metavar="1h", help="Only what came before then."),
     click.option("--subnet", default="", metavar="PREFIX", help="Only patterns with a failed boot in it."),
     click.option("--site", default="", help="Only patterns with a failed boot of this site."),
     click.option("--server", default="", help="Only patterns with a failed boot that asked this server."),
-    click.option("--image", default="", help="Only patterns with a failed boot of this image."),
+    click.option("--image", default="", help="Only patterns with a failed boot of this image: its name or build."),
+    click.option("--model", default="", help="Only patterns with a failed boot of this model of machine."),
+    click.option("--outcome", default="", help="Only patterns with a boot of this outcome; several with commas."),
 )
+_LIMIT = click.option("--limit", type=click.IntRange(1, 100_000), default=1000, help="At most so many [1000].")
 _ID = click.argument("pattern", metavar="PATTERN")
 _NOTE = click.option("--note", default="", help="Why, for whoever looks next.")
 _WATCH_EVERY_S = 5.0
@@ -41,20 +41,28 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 @SINCE
 @_filtered
 @click.option("--all", "whole", is_flag=True, help="Muted and resolved ones too.")
+@_LIMIT
 @click.option("--watch", is_flag=True, help="Draw it anew every 5 s until interrupted.")
 @click.pass_context
-def patterns(context: click.Context, /, data: Path, form: str, *, whole: bool, watch: bool, **filters: Any) -> None:
+def patterns(context: click.Context, /, data: Path, form: str, *, watch: bool, **filters: Any) -> None:
     """What failing boots have in common that healthy ones have not; subcommands set what operations says of one."""
     if context.invoked_subcommand is not None:
         return
     from pe_collector.findings import follow  # noqa: PLC0415 - numpy is slow to load
     from pe_collector.findings.filters import parse_filters  # noqa: PLC0415
 
-    asked = parse_filters(filters)
+    asked, whole, limit = parse_filters(filters), bool(filters.get("whole")), filters.get("limit")
+
+    def drawn(form: str) -> str:
+        rows = follow.patterns_now(data, asked, time.time(), _say)
+        if limit is not None and len(rows) > limit:
+            _say(f"only the first {limit} patterns are shown; --limit shows more")
+        return _text(rows[:limit], form, whole=whole)
+
     if watch:
-        _watch(data, asked, whole=whole)
+        _watch(lambda: drawn("table"))
         return
-    click.echo(_text(follow.patterns_now(data, asked, time.time(), _say), form, whole=whole))
+    click.echo(drawn(form))
 
 
 def _say(text: str) -> None:
@@ -72,12 +80,10 @@ def _text(rows: Sequence[dict[str, Any]], form: str, *, whole: bool) -> str:
     return "\n".join(lines) if lines else "no pattern"
 
 
-def _watch(data: Path, filters: Filters, *, whole: bool) -> None:
-    from pe_collector.findings import follow  # noqa: PLC0415
-
+def _watch(draw: Callable[[], str]) -> None:
     try:
         while True:
-            text = _text(follow.patterns_now(data, filters, time.time(), _say), "table", whole=whole)
+            text = draw()
             click.clear()
             click.echo(f"{output.when(time.time())}\n{text}")
             time.sleep(_WATCH_EVERY_S)
@@ -156,7 +162,24 @@ def merge(pattern: str, into: str, data: Path, note: str) -> None:
     _set(data, pattern, "merge", value=into, note=note)
 
 
-@click.group()
+class Ledger(click.Group):
+    """Its list is the question about changes, with the words that all questions know."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in order."""
+        return sorted({*super().list_commands(ctx), "list"})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command of its own, else the question."""
+        if cmd_name != "list":
+            return super().get_command(ctx, cmd_name)
+        from pe_collector.cli_questions import command_of  # noqa: PLC0415 - SQLAlchemy is slow to load
+        from pe_collector.questions.found import CHANGES  # noqa: PLC0415
+
+        return command_of(CHANGES)
+
+
+@click.group(cls=Ledger)
 def changes() -> None:
     """The ledger of changes: what somebody did to the network, a server or an image."""
 
@@ -179,21 +202,6 @@ def add(text: str, data: Path, at_s: float | None, **told: str) -> None:
         add_change(connection, change, now_s)
         audit.record(connection, audit.by_command(now_s, "changes add", change.subnet or change.server, text))
     click.echo(f"noted at {output.when(change.at_s)}")
-
-
-@changes.command("list")
-@DATA
-@FORMAT
-@SINCE
-def list_(data: Path, form: str, since_s: float) -> None:
-    """The ledger, the latest first."""
-    from pe_collector.findings.changes import list_changes  # noqa: PLC0415
-
-    with reading(data) as connection:
-        rows = list_changes(connection, since_s)
-    if form == "table":
-        rows = [{**row, "at_s": output.when(row["at_s"])} for row in rows]
-    click.echo(output.FORMATS[form](rows))
 
 
 def _who() -> str:

@@ -56,6 +56,19 @@ def test_a_pattern_says_the_numbers_of_the_command_and_leads_to_the_convicting_l
     assert "convicting" in visitor.run("return document.querySelector(':target').className")
 
 
+def test_filters_of_the_patterns_agree_with_the_command(visitor, served):
+    for name, value in (("site", "Berlin Labs"), ("site", "Atlantis"), ("outcome", "silent")):
+        visitor.open("/patterns")
+        visitor.run("document.querySelector(`main input[name=${arguments[0]}]`).value = arguments[1]", name, value)
+        visitor.run("document.querySelector('main form').requestSubmit()")
+        visitor.wait(lambda word=name: f"{word}=" in visitor.driver.current_url, "the answer")
+        rows = served.cli("patterns", f"--{name}", value)["patterns"]
+        assert visitor.texts(".card h2") == [row["label"] or row["title"] for row in rows], (name, value)
+        assert bool(rows) is (value != "Atlantis")
+    link = visitor.run("return document.querySelector('main a[href*=\".json\"]').getAttribute('href')")
+    assert served.api(link)["rows"][0]["kind"] == "silence"
+
+
 def test_machines_that_only_servers_saw_are_named_drawn_and_lead_to_what_was_logged(visitor, served, places):
     row = served.cli("why", places["silence-pattern"].rpartition("/")[2])
     assert [one["address"] for one in row["machines_seen"]] == [f"10.30.16.{20 + n}" for n in range(4)]

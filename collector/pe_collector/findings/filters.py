@@ -9,12 +9,18 @@ from typing import Any
 from pe_collector.boots import Boot
 from pe_collector.prefixes import holds_address
 
-_OF_ATTRIBUTE = ("site", "server", "image")
+# Word -> attributes of a boot that may say it.
+_OF_ATTRIBUTE = {
+    "site": ("site",),
+    "server": ("server",),
+    "image": ("image", "image_build", "image_name"),
+    "model": ("model",),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What `--since`, `--until`, `--subnet`, `--site`, `--server` and `--image` say; empty or None: not asked.
+    """What the words of every question say; empty or None: not asked. `outcome` may hold several with commas between.
 
     The period limits the boots that are looked at. The others limit what is shown, not what is compared: a subnet
     stands out only beside the rest of the fleet.
@@ -26,6 +32,8 @@ class Filters:
     site: str = ""
     server: str = ""
     image: str = ""
+    model: str = ""
+    outcome: str = ""
 
     @property
     def limited(self) -> bool:
@@ -35,15 +43,20 @@ class Filters:
     @property
     def shown(self) -> Mapping[str, str]:
         """What limits the patterns that are shown."""
-        named = {name: getattr(self, name) for name in ("subnet", *_OF_ATTRIBUTE)}
+        named = {name: getattr(self, name) for name in ("subnet", *_OF_ATTRIBUTE, "outcome")}
         return {name: value for name, value in named.items() if value}
 
     def concerns(self, boot: Boot) -> bool:
         """Whether a failed boot is one that is asked about."""
         if self.subnet and not holds_address(self.subnet, boot.address):
             return False
+        if self.outcome and boot.outcome not in [word.strip().lower() for word in self.outcome.split(",")]:
+            return False
         asked = {name: value for name, value in self.shown.items() if name in _OF_ATTRIBUTE}
-        return all(_same(boot.attributes.get(name, ""), value) for name, value in asked.items())
+        return all(
+            any(_same(boot.attributes.get(known, ""), value) for known in _OF_ATTRIBUTE[name])
+            for name, value in asked.items()
+        )
 
 
 def parse_filters(words: Mapping[str, Any]) -> Filters:

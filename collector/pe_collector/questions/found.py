@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import sqlalchemy as sa
-
 from pe_collector import findings
 from pe_collector.findings.filters import parse_filters
 from pe_collector.questions.contract import Asked, Column, Parameter, Question, Row, Unit
 from pe_collector.questions.filters import keeps
-from pe_collector.store.views import machines
-
-# A pattern is made of boots with this outcome, whatever else they have in common.
-_OUTCOME = "fault"
 
 
 def _patterns(asked: Asked) -> Iterable[Row]:
     """A pattern is kept where one of its failed boots meets the filters."""
-    filters = asked.filters
-    if filters.outcome and _OUTCOME not in filters.outcome:
-        return []
     with asked.bare() as connection:
-        found: list[Row] = list(findings.open_patterns(connection, parse_filters(filters.given), asked.now_s))
-    if not filters.model:
-        return found
-    alike = sa.select(machines.c.machine_id).where(sa.func.lower(machines.c.model) == filters.model.lower())
-    known = set(asked.connection.execute(alike).scalars())
-    return [row for row in found if known & set(row["machines"])]
+        return list(findings.open_patterns(connection, parse_filters(asked.filters.given), asked.now_s))
 
 
 def _why(asked: Asked) -> Iterable[Row]:

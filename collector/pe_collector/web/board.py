@@ -32,7 +32,9 @@ def board(request: Request) -> Response:
     """The board as it is now."""
     words = asked_filters(request)
     found = _found(state_of(request), words)
-    return page(request, "board.html", "Now deploying", **found, live=f"/live/deploying?{request.url.query}")
+    return page(
+        request, "board.html", "Now deploying", **found, asked=words, live=f"/live/deploying?{request.url.query}"
+    )
 
 
 async def live(request: Request) -> Response:

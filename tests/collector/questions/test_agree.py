@@ -5,10 +5,12 @@ import io
 import json
 import urllib.parse
 
+import click
 import pytest
-from pe_collector.cli import run
-from pe_collector.questions import LIMIT, QUESTIONS, WORDS
+from pe_collector.cli import main, run
+from pe_collector.questions import LIMIT, QUESTIONS, WORDS, question_named
 
+PATTERN = [column.name for column in question_named("patterns").columns if column.name != "state"]
 OWN = [question for question in QUESTIONS if not question.of_its_own]
 
 
@@ -42,6 +44,50 @@ def test_command_and_api_give_the_same_rows_in_every_form(seeded, cli, get, word
     assert [list(row) for row in read] == [list(row) for row in rows]
     for one, other in zip(read, rows, strict=True):
         assert {name: value or None for name, value in one.items()} == {n: in_csv(v) for n, v in other.items()}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"site": "Berlin Labs"},
+        {"site": "Atlantis"},
+        {"model": "Amiga 500"},
+        {"outcome": "fault"},
+        {"outcome": "fault,warning", "subnet": "10.10.0.0/16", "server": "wds01"},
+        {"limit": "1"},
+    ],
+    ids=str,
+)
+def test_patterns_are_the_same_by_command_and_api_whatever_is_asked(cli, get, asked):
+    told = json.loads(cli("patterns", *(f"--{name}={value}" for name, value in asked.items()), "--format", "json")[1])
+    rows = json.loads(get(f"/api/patterns?{urllib.parse.urlencode(asked)}")[2])["rows"]
+    assert [{name: row[name] for name in PATTERN} for row in told["patterns"]] == [
+        {name: row[name] for name in PATTERN} for row in rows
+    ]
+
+
+def test_the_account_of_a_pattern_is_the_same_by_command_and_api(cli, get):
+    (name, *_) = (row["id"] for row in json.loads(get("/api/patterns")[2])["rows"])
+    told = json.loads(cli("why", name, "--format", "json")[1])
+    (row,) = json.loads(get(f"/api/why?pattern={name}")[2])["rows"]
+    assert {name: told[name] for name in row if name != "state"} == {n: v for n, v in row.items() if n != "state"}
+
+
+def test_the_ledger_is_the_same_by_command_and_api_whatever_is_asked(cli, get):
+    for asked in ({}, {"since": "10h"}, {"server": "WDS02"}, {"subnet": "10.10.0.0/16"}, {"limit": "1"}):
+        rows = json.loads(cli("changes", "list", *(f"--{n}={v}" for n, v in asked.items()), "--format", "json")[1])
+        query = urllib.parse.urlencode(asked)
+        assert rows == json.loads(get(f"/api/changes?{query}")[2])["rows"]
+        assert len(rows) == (2 if not asked else 1)
+
+
+def test_every_command_knows_the_same_words():
+    commands = [main.get_command(click.Context(main), name) for name in ("patterns", "changes", *(q.name for q in OWN))]
+    commands[1] = commands[1].get_command(click.Context(commands[1]), "list")
+    for command in commands:
+        names = {option.removeprefix("--") for parameter in command.params for option in parameter.opts}
+        assert {*WORDS, LIMIT.name} <= names, command.name
 
 
 def in_csv(value):
