@@ -9,7 +9,7 @@ import re
 import pytest
 
 ALLOWED = (
-    r"PE_CORPUS names no folder with public logs",
+    r"no public logs: ",
     r"PE_CITUS names no Citus coordinator",
     r"a setting of the GNU C library",
     r"the payload's modules are compiled for Python 3\.11",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from pe_agent import log_places
+from pe_agent.encoding import HEAD_OCTETS, encoding_of
 from pe_agent.errors import UsageError
-from pe_agent.readers.record import encoding_of
 from pe_agent.shared_file import open_shared
 
 BLOCK_OCTETS = 1024 * 1024
@@ -80,7 +80,7 @@ class Source:
             yield f"{self.name}: holds zero octets, as after a crash or a lost power supply"
 
     def _look_at(self, block: bytes) -> None:
-        self._head = self._head or block[:2]
+        self._head = self._head or block[:HEAD_OCTETS]
         self._tail = (self._tail + block[-2:])[-2:]
         self._zeros = self._zeros or b"\0\0\0\0" in block
         self.octets += len(block)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from pe_agent.encoding import encoding_of
 from pe_agent.readers import stream
-from pe_agent.readers.record import Fields, LogRecord, code_in, encoding_of, line_grammar
+from pe_agent.readers.record import Fields, LogRecord, code_in, line_grammar
 from pe_agent.readers.stream import MOST_OCTETS
 
 __all__ = ["GRAMMAR", "MOST_OCTETS", "LogRecord", "code_in", "encoding_of", "read_records"]

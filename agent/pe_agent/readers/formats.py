@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pe_agent import panther
+from pe_agent.encoding import NARROW, encoding_of
 from pe_agent.readers import cmtrace, dhcp_server, setupapi, stream, wds_events, wds_export, wds_trace, wpeinit
-from pe_agent.readers.record import NARROW, Fields, Grammar, LogRecord, encoding_of
+from pe_agent.readers.record import Fields, Grammar, LogRecord
 
 # The choice is made by this much of a file.
 HEAD_OCTETS = 64 * 1024

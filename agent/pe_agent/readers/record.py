@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-NARROW = "utf-8"
-_WIDE = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+from pe_agent.encoding import NARROW
+
 # A code the message itself names comes before GetLastError at the time of logging, which is often unrelated.
 _CODES = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -143,11 +143,6 @@ class LogRecord:
     def text(self) -> str:
         """The message, continuation lines joined by line feeds."""
         return self.fields.text
-
-
-def encoding_of(head: bytes) -> str:
-    """`utf-16-le` or `utf-16-be` by the byte order mark, else `utf-8` (with lines of another code page in it)."""
-    return _WIDE.get(head[:2], NARROW)
 
 
 def decode(octets: bytes, encoding: str = NARROW) -> str:

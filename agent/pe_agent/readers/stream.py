@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from pe_agent.encoding import HEAD_OCTETS, NARROW, encoding_of
 from pe_agent.readers.gather import MOST_OCTETS, gather_records, split_lines
 from pe_agent.readers.quick import part_records
-from pe_agent.readers.record import NARROW, Grammar, LogRecord, encoding_of
+from pe_agent.readers.record import Grammar, LogRecord
 
 __all__ = ["MOST_OCTETS", "Stretch", "read_records", "read_stretches"]
 
@@ -56,7 +57,7 @@ class _Narrowed:
         head = b""
         for chunk in self._chunks:
             head += chunk
-            if len(head) >= 2:
+            if len(head) >= HEAD_OCTETS:
                 break
         self._chunks = itertools.chain((head,), self._chunks)
         self.encoding = encoding_of(head)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pe_agent.readers.record import decode, encoding_of
+from pe_agent.encoding import encoding_of
+from pe_agent.readers.record import decode
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -37,7 +38,7 @@ def log_page(request: Request) -> Response:
 
 def lines_of(octets: bytes) -> list[str]:
     """The lines, counted as findings count them: by line feeds."""
-    encoding = encoding_of(octets[:2])
+    encoding = encoding_of(octets)
     text = decode(octets) if encoding == "utf-8" else octets.decode(encoding, "replace")
     lines = text.removeprefix("\ufeff").split("\n")
     return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]

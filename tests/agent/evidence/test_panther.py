@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from pe_agent.panther import MOST_OCTETS, LogRecord, code_in, read_records
 
 STRICT = b"2021-09-27 04:03:44, Info       [0x0601c1] IBS    InstallWindows:Install Path = C:\\oobe\r\n"
 BLANK = b"2021-06-09 12:08:20, Error                        Failed to check. 0x00000490[gle=0x00000002]\r\n"
-PUBLIC = Path(os.environ.get("PE_CORPUS", ""))
 
 
 def only(octets: bytes) -> LogRecord:
@@ -149,20 +147,14 @@ def test_overlong_wide_lines_are_cut_between_characters() -> None:
     assert b"".join(r.raw for r in read_records([octets])) == octets
 
 
-def public_logs() -> list[Path]:
-    return sorted(PUBLIC.glob("*.log")) if str(PUBLIC) != "." else []
-
-
-@pytest.mark.skipif(not public_logs(), reason="PE_CORPUS names no folder with public logs")
-def test_public_logs_come_back_octet_for_octet() -> None:
-    for path in public_logs():
+def test_public_logs_come_back_octet_for_octet(public_logs: list[Path]) -> None:
+    for path in public_logs:
         octets = path.read_bytes()
         assert b"".join(r.raw for r in read_records(blocks(octets, 4093))) == octets, path.name
 
 
-@pytest.mark.skipif(not public_logs(), reason="PE_CORPUS names no folder with public logs")
-def test_every_stamped_line_of_public_logs_is_read_by_its_columns() -> None:
-    for path in public_logs():
+def test_every_stamped_line_of_public_logs_is_read_by_its_columns(public_logs: list[Path]) -> None:
+    for path in public_logs:
         for record in read_records(blocks(path.read_bytes(), 1 << 20)):
             if record.time:
                 assert record.level in ("Info", "Warning", "Error"), (path.name, record.line)

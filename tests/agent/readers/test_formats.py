@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pe_agent import encoding
+from pe_agent.encoding import NARROW, encoding_of
 from pe_agent.readers import stream
 from pe_agent.readers.formats import FORMATS, HEAD_OCTETS, Format, format_of, read_any
 from pe_agent.readers.gather import gather_records, split_lines
@@ -24,7 +25,6 @@ SCRAPS = st.sampled_from(
 )
 OCTETS = st.lists(SCRAPS | st.binary(max_size=20), max_size=10).map(b"".join)
 STAMPED = re.compile(rb"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?, |<!\[LOG\[|\[\d+\] \d\d:\d\d:\d\d: )")
-corpus = pytest.mark.skipif("PE_CORPUS" not in os.environ, reason="PE_CORPUS names no folder with public logs")
 
 
 def explained(octets: bytes) -> list[LogRecord]:
@@ -41,6 +41,21 @@ def test_a_log_is_recognised_by_its_content_and_every_record_has_columns(name: s
     records = explained(octets)
     assert len(records) == count
     assert all(record.text for record in records)
+
+
+@pytest.mark.parametrize("wide", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(("name", "octets", "count"), EACH_SAMPLE)
+def test_a_log_in_utf16_is_the_same_log_with_and_without_its_mark(
+    name: str, octets: bytes, count: int, mark: str, wide: str
+) -> None:
+    if encoding_of(octets) != NARROW:
+        octets = octets.decode("utf-16").encode()
+    log = (mark + octets.decode()).encode(wide)
+    assert format_of(log).name == name
+    assert [record.fields for record in explained(log)] == [record.fields for record in explained(octets)]
+    assert len(explained(log)) == count
+    assert b"".join(record.raw for record in read_any([log[:3], log[3:]])) == log
 
 
 @pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
@@ -198,7 +213,7 @@ LARGE = st.lists(SCRAPS, min_size=1, max_size=6).map(repeated)
 @settings(max_examples=8)
 def test_a_log_cut_into_stretches_has_the_records_that_its_lines_make(row: Format, octets: bytes, size: int) -> None:
     """The quick ways of the reader agree with the rule, line by line."""
-    narrow = octets if octets[:2] not in (b"\xff\xfe", b"\xfe\xff") else b"\n" + octets
+    narrow = octets if encoding_of(octets) == NARROW else b"\n" * encoding.HEAD_OCTETS + octets
     pieces = [narrow[at : at + size] for at in range(0, len(narrow), size)]
     by_rule = gather_records(split_lines([narrow], row.grammar.delimiter), row.grammar, "utf-8", 1)
     assert list(stream.read_records(pieces, row.grammar)) == list(by_rule)
@@ -226,9 +241,8 @@ def test_a_dhcp_log_says_what_was_done_and_what_went_wrong(octets: bytes, kinds:
     assert [record.level for record in records] == levels
 
 
-@corpus
-def test_public_logs_are_read_whole_and_every_stamped_line_has_columns() -> None:
-    for path in Path(os.environ["PE_CORPUS"]).glob("*.log"):
+def test_public_logs_are_read_whole_and_every_stamped_line_has_columns(public_logs: list[Path]) -> None:
+    for path in public_logs:
         octets = path.read_bytes()
         records = list(read_any([octets]))
         assert b"".join(record.raw for record in records) == octets, path.name

@@ -68,6 +68,14 @@ def test_a_hostile_name_in_an_archive_is_read_and_never_written(tmp_path: Path, 
     assert b"\x1b" not in run_cli("explain", str(archive)).stdout
 
 
+@pytest.mark.parametrize("wide", ["utf-16-le", "utf-16-be"])
+def test_a_log_in_utf16_without_its_mark_is_judged_and_said_to_be_one(tmp_path: Path, wide: str) -> None:
+    (tmp_path / "setupact.log").write_bytes(SEED.decode().encode(wide))
+    explanation = explain_paths([tmp_path], signatures.load())
+    assert [finding.id for finding in explanation.findings] == [SESSION]
+    assert any(note.endswith(wide.upper().replace("-LE", "LE").replace("-BE", "BE")) for note in explanation.notes)
+
+
 def test_files_with_passwords_are_not_read_whatever_holds_them(tmp_path: Path) -> None:
     never = ["unattend.xml", "wds-unattend.xml", "Bootstrap.ini", "CustomSettings.ini", "variables.dat", "smsts.pfx"]
     archive = packed(tmp_path / "a.zip", *((name, SEED) for name in never))
