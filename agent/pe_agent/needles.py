@@ -40,7 +40,8 @@ class Needles:
         """The words that the text holds."""
         lowered = text.lower()
         squeezed = _squeezed(text)
-        found = {self._numbers[digits] for digits in self._numbers.keys() & set(_NUMBERS(lowered))}
+        numbers = set(_NUMBERS(lowered)) if self._numbers else set()
+        found = {self._numbers[digits] for digits in self._numbers.keys() & numbers}
         for start, group in self._groups.items():
             if start in squeezed and _squeezed(self._fronts[start]) in squeezed and self._fronts[start] in lowered:
                 found.update(word for word in group if word in lowered)

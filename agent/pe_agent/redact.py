@@ -10,12 +10,14 @@ from __future__ import annotations
 import codecs
 import hashlib
 import hmac
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from pe_agent.encoding import HEAD_OCTETS, MARKS, NARROW, encoding_of
 from pe_agent.model import FactValue, LogChunk, Observation
 from pe_agent.redaction import Span, Unclosed, find_secrets
 
@@ -23,10 +25,10 @@ from pe_agent.redaction import Span, Unclosed, find_secrets
 MOST_HELD = 128 * 1024
 _OVERLAP = 8 * 1024
 _DIGITS = 8
-# So much is needed to know UTF-16 without its mark.
-_HEAD = 64
-_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-_NARROW = "utf-8"
+# Plain text read as UTF-16 looks like Chinese; in octets it is only ASCII, or ASCII and zeroes a place off.
+_FEWEST_STRAY = 6
+_LIKE_CHINESE = re.compile(rb"(?:[\xe0-\xe7][\x80-\xbf]{2}){%d,}" % _FEWEST_STRAY)
+_STRAY = re.compile(rb"[\t\r\n\x20-\x7e\0]{%d,}" % (2 * _FEWEST_STRAY))
 _Spoken = TypeVar("_Spoken")
 Find = Callable[[bytes, Unclosed | None], tuple[list[Span], Unclosed | None]]
 
@@ -36,7 +38,8 @@ class Redactor:
     """One file or other stream of octets: `feed` its pieces in order, then `finish`. `removed` counts by rule.
 
     `find` is find_secrets, or what answers the same in less time.
-    UTF-16 is known by its mark or its zeroes; anything else is taken octet by octet, whatever its encoding.
+    A stream that begins as UTF-16 is decoded until something else comes; anything else is taken octet by octet,
+    whatever its encoding, and zeroes in it are passed over: programs append UTF-16 to other logs, and the reverse.
     """
 
     key: bytes
@@ -53,14 +56,17 @@ class Redactor:
         """What is certain now: all whole lines."""
         if not self._begun:
             octets, self._held = self._held + octets, b""
-            known = octets[:2] in _MARKS or (b"\n" in octets and b"\0" not in octets)
-            if len(octets) < _HEAD and not known:
+            known = octets[:2] in MARKS or (b"\n" in octets and b"\0" not in octets)
+            if len(octets) < HEAD_OCTETS and not known:
                 self._held = octets
                 return b""
             octets = self._begin(octets)
         else:
             octets = self._wide.narrow(octets) if self._wide else octets
         self._held += octets
+        return self._leave_utf16() + self._whole_lines()
+
+    def _whole_lines(self) -> bytes:
         end = self._held.rfind(b"\n") + 1
         redacted = b""
         if end:
@@ -69,12 +75,24 @@ class Redactor:
             redacted += self._take(self._until())
         return self._wide.widen(redacted) if self._wide else redacted
 
+    def _leave_utf16(self) -> bytes:
+        """What comes before the place where UTF-16 ends, if it ends here; from there on nothing is decoded."""
+        wide = self._wide
+        stray = _stray(self._held, self._done, wide) if wide else None
+        if wide is None or stray is None:
+            return b""
+        redacted = wide.widen(self._take(stray))
+        self._wide = None
+        self._held, self._done = wide.widen(self._held[self._done :]) + wide.odd(), 0
+        return redacted
+
     def flush(self) -> bytes:
         """What was held back, though its line may go on: of a secret cut in two each part is replaced."""
         if not self._begun:
             self._held = self._begin(self._held)
+        left = self._leave_utf16()
         redacted = self._take(len(self._held))
-        return self._wide.widen(redacted) if self._wide else redacted
+        return left + (self._wide.widen(redacted) if self._wide else redacted)
 
     def finish(self) -> bytes:
         """Everything that was held back; nothing follows."""
@@ -83,13 +101,13 @@ class Redactor:
     def _begin(self, head: bytes) -> bytes:
         self._begun = True
         encoding = encoding_of(head)
-        self._wide = _Wide(encoding) if encoding != _NARROW else None
+        self._wide = _Wide(encoding) if encoding != NARROW else None
         return self._wide.narrow(head) if self._wide else head
 
     def _until(self) -> int:
         """Of a line without end, where no secret is cut in two."""
         until = len(self._held) - _OVERLAP
-        spans, _ = self.find(self._held, self._unclosed)
+        spans, _ = self._spans(self._held)
         across = next((s for s in spans if s.start < until < s.end), None)
         if across is not None:
             return across.start if across.start > self._done else across.end
@@ -98,7 +116,7 @@ class Redactor:
     def _take(self, until: int) -> bytes:
         """Hand out what is held up to `until`; of a line that goes on the end is kept to look back at."""
         octets = self._held[:until]
-        spans, self._unclosed = self.find(octets, self._unclosed)
+        spans, self._unclosed = self._spans(octets)
         parts, at = [], self._done
         for span in spans:
             if span.end > at:
@@ -110,8 +128,21 @@ class Redactor:
         self._held, self._done = self._held[kept_from:], until - kept_from
         return b"".join((*parts, octets[at:]))
 
+    def _spans(self, octets: bytes) -> tuple[list[Span], Unclosed | None]:
+        """Where secrets are; zeroes are no part of a text that is not decoded."""
+        if self._wide or b"\0" not in octets:
+            return self.find(octets, self._unclosed)
+        spans, unclosed = self.find(octets.replace(b"\0", b""), self._unclosed)
+        if not spans:
+            return spans, unclosed
+        places = [at for at, octet in enumerate(octets) if octet]
+        return [Span(places[s.start], places[s.end - 1] + 1, s.rule) for s in spans], unclosed
+
     def _word(self, secret: bytes) -> bytes:
-        return f"[redacted:{digest(self.key, secret)}]".encode("ascii")
+        plain = secret.replace(b"\0", b"")
+        word = f"[redacted:{digest(self.key, plain)}]".encode("ascii")
+        # In UTF-16 the zero before the secret, or the one after it, is still there.
+        return word if plain == secret else b"\0".join(bytes([octet]) for octet in word)
 
 
 def _border(octets: bytes, at: int) -> int:
@@ -137,17 +168,13 @@ class _Wide:
         return self._decoder.getstate()[0]
 
 
-def encoding_of(head: bytes) -> str:
-    """`utf-16-le`, `utf-16-be` or `utf-8` (for everything else), by the mark or by where the zeroes stand."""
-    marked = _MARKS.get(head[:2])
-    if marked:
-        return marked
-    sample = head[:_HEAD]
-    pairs = len(sample) // 2
-    low, high = sample[0::2].count(0), sample[1::2].count(0)
-    if pairs >= 8 and max(low, high) > pairs * 3 // 4 and min(low, high) < pairs // 4:
-        return "utf-16-le" if high > low else "utf-16-be"
-    return _NARROW
+def _stray(octets: bytes, start: int, wide: _Wide) -> int | None:
+    """Where text that is no UTF-16 begins in decoded octets; each of its characters there has three instead of two."""
+    for run in _LIKE_CHINESE.finditer(octets, start):
+        found = _STRAY.search(wide.widen(run[0]))
+        if found:
+            return run.start() + (found.start() + 1) // 2 * 3
+    return None
 
 
 def digest(key: bytes, secret: bytes) -> str:

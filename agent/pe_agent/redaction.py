@@ -10,22 +10,29 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from pe_agent.needles import Needles
+
 _FLAGS = re.IGNORECASE | re.MULTILINE
+_PIECE = re.compile(r"@([a-z]+)@")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The last group of `pattern` that takes part is a secret; it is tried on lines with a literal or a quick match."""
+    """The last group of `pattern` that takes part is a secret; it is tried on lines with a literal or a quick match.
+
+    A line that lacks `also` is left out.
+    """
 
     id: str
     pattern: re.Pattern[bytes]
     literals: tuple[bytes, ...] = ()
     quick: tuple[re.Pattern[bytes], ...] = ()
+    also: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Group 1 of `secret` is one, wherever it is met between `begin` and `end`."""
+    """The last group of `secret` that takes part is one, wherever it is met between `begin` and `end`."""
 
     id: str
     literals: tuple[bytes, ...]
@@ -33,6 +40,7 @@ class Section:
     end: re.Pattern[bytes]
     secret: re.Pattern[bytes]
     most_octets: int
+    also: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,18 @@ class Rules:
     rules: tuple[Rule, ...]
     sections: tuple[Section, ...]
 
+    def literals(self) -> frozenset[bytes]:
+        """Those of all rows."""
+        rows: tuple[Rule | Section, ...] = (*self.rules, *self.sections)
+        return frozenset(literal for row in rows for literal in row.literals)
+
+    def quick(self) -> frozenset[bytes]:
+        """The quick patterns of all rows."""
+        return frozenset(pattern.pattern for rule in self.rules for pattern in rule.quick)
+
     def marks(self) -> tuple[bytes, ...]:
         """Patterns, in lower case, of which a line with a secret meets one: escaped literals and quick patterns."""
-        rows: tuple[Rule | Section, ...] = (*self.rules, *self.sections)
-        literals = {literal for row in rows for literal in row.literals}
-        quick = {pattern.pattern for rule in self.rules for pattern in rule.quick}
-        return (*sorted(map(re.escape, literals)), *sorted(quick))
+        return (*sorted(map(re.escape, self.literals())), *sorted(self.quick()))
 
     def lower(self, octets: bytes) -> bytes:
         """The octets to look for literals in."""
@@ -80,11 +94,12 @@ class Unclosed:
 def load_rules() -> Rules:
     """The rows that came with the program."""
     document = tomllib.loads(resources.files("pe_agent").joinpath("redaction.toml").read_text(encoding="utf-8"))
+    pieces: Mapping[str, str] = document["piece"]
     return Rules(
-        keep=re.compile(document["keep"].encode("ascii"), re.IGNORECASE),
+        keep=_pattern(document["keep"], pieces),
         harmless=_literals(document["harmless"]),
-        rules=tuple(map(_rule, document["rule"])),
-        sections=tuple(map(_section, document["section"])),
+        rules=tuple(_rule(row, pieces) for row in document["rule"]),
+        sections=tuple(_section(row, pieces) for row in document["section"]),
     )
 
 
@@ -98,56 +113,73 @@ def find_secrets(
     """
     table = load_rules()
     low = table.lower(octets)
-    marks = _Marks(low, met)
-    found = [span for rule in table.rules if marks.any_of(rule) for span in _by_rule(rule, octets, marks)]
-    likely = [s for s in table.sections if any(map(marks.has, s.literals))]
+    marks = _Marks(low, _possible(low) if met is None else met)
+    found = [span for rule in table.rules for span in _by_rule(rule, octets, marks)]
+    likely = [s for s in table.sections if any(map(marks.has, s.literals)) and s.also in low]
     inside, unclosed = _in_sections(likely, octets, unclosed)
     kept = (s for s in (*found, *inside) if not table.keep.fullmatch(octets, s.start, s.end))
     return list(_apart(sorted(kept, key=lambda s: (s.start, -s.end)))), unclosed
 
 
 class _Marks:
-    """Where literals and quick patterns are met; each is looked for once, however many rules name it."""
+    """The lines on which literals and quick patterns are met; each is looked for once, however many rules name it."""
 
-    def __init__(self, low: bytes, met: frozenset[bytes] | None) -> None:
+    def __init__(self, low: bytes, possible: frozenset[bytes]) -> None:
         self._low = low
-        self._possible = met
-        self._literals: dict[bytes, bool] = {}
-        self._quick: dict[re.Pattern[bytes], tuple[int, ...]] = {}
+        self._possible = possible
+        self._lines: dict[bytes | re.Pattern[bytes], frozenset[int]] = {}
 
     def has(self, literal: bytes) -> bool:
-        if literal not in self._literals:
-            self._literals[literal] = self._can_be(re.escape(literal)) and literal in self._low
-        return self._literals[literal]
+        return bool(self._of_literal(literal))
 
-    def any_of(self, rule: Rule) -> bool:
-        return any(map(self.has, rule.literals)) or any(map(self._met, rule.quick))
-
-    def lines(self, rule: Rule) -> set[int]:
+    def lines(self, rule: Rule) -> frozenset[int]:
         """Where the lines begin that a rule is to be tried on."""
-        places = [at for pattern in rule.quick for at in self._met(pattern)]
-        for literal in filter(self.has, rule.literals):
-            at = self._low.find(literal)
-            while at >= 0:
-                places.append(at)
-                at = self._low.find(literal, at + len(literal))
-        return {self._low.rfind(b"\n", 0, at) + 1 for at in places}
+        starts = frozenset[int]().union(*map(self._of_literal, rule.literals), *map(self._of_pattern, rule.quick))
+        if not rule.also:
+            return starts
+        return frozenset(at for at in starts if self._low.find(rule.also, at, _line_end(self._low, at)) >= 0)
 
-    def _met(self, pattern: re.Pattern[bytes]) -> tuple[int, ...]:
-        if pattern not in self._quick:
-            matches = pattern.finditer(self._low) if self._can_be(pattern.pattern) else ()
-            self._quick[pattern] = tuple(match.start() for match in matches)
-        return self._quick[pattern]
+    def _of_literal(self, literal: bytes) -> frozenset[int]:
+        if literal not in self._lines:
+            self._lines[literal] = self._starts(self._places(literal) if re.escape(literal) in self._possible else ())
+        return self._lines[literal]
 
-    def _can_be(self, mark: bytes) -> bool:
-        return self._possible is None or mark in self._possible
+    def _of_pattern(self, pattern: re.Pattern[bytes]) -> frozenset[int]:
+        if pattern not in self._lines:
+            matches = pattern.finditer(self._low) if pattern.pattern in self._possible else ()
+            self._lines[pattern] = self._starts(match.start() for match in matches)
+        return self._lines[pattern]
+
+    def _starts(self, places: Iterable[int]) -> frozenset[int]:
+        return frozenset(self._low.rfind(b"\n", 0, at) + 1 for at in places)
+
+    def _places(self, literal: bytes) -> Iterator[int]:
+        at = self._low.find(literal)
+        while at >= 0:
+            yield at
+            at = self._low.find(literal, at + len(literal))
+
+
+def _possible(low: bytes) -> frozenset[bytes]:
+    """Marks without those whose literal is not there: cheaper than to look for each of them."""
+    needles, quick = _search()
+    return quick.union(map(re.escape, needles.found_in(low)))
+
+
+@functools.cache
+def _search() -> tuple[Needles, frozenset[bytes]]:
+    table = load_rules()
+    return Needles(table.literals()), table.quick()
 
 
 def _by_rule(rule: Rule, octets: bytes, marks: _Marks) -> Iterator[Span]:
     for start in marks.lines(rule):
-        end = octets.find(b"\n", start)
-        for match in rule.pattern.finditer(octets, start, len(octets) if end < 0 else end + 1):
+        for match in rule.pattern.finditer(octets, start, _line_end(octets, start)):
             yield Span(*match.span(match.lastgroup or 0), rule.id)
+
+
+def _line_end(octets: bytes, start: int) -> int:
+    return octets.find(b"\n", start) + 1 or len(octets)
 
 
 def _in_sections(
@@ -165,7 +197,8 @@ def _in_sections(
         section, until = unclosed.section, min(len(octets), at + unclosed.left)
         ended = section.end.search(octets, at, until)
         stop = ended.start() if ended else until
-        found += (Span(*match.span(1), section.id) for match in section.secret.finditer(octets, at, stop) if match[1])
+        matches = (match for match in section.secret.finditer(octets, at, stop) if match.lastgroup)
+        found += (Span(*match.span(match.lastgroup or 0), section.id) for match in matches)
         if not ended and until == len(octets):
             return found, Unclosed(section, max(1, unclosed.left - (until - at)))
         at, unclosed = stop, None
@@ -181,28 +214,34 @@ def _apart(spans: Iterable[Span]) -> Iterator[Span]:
             end = span.end
 
 
-def _rule(row: Mapping[str, Any]) -> Rule:
+def _rule(row: Mapping[str, Any], pieces: Mapping[str, str]) -> Rule:
     return Rule(
         id=row["id"],
-        pattern=_pattern(row["pattern"]),
+        pattern=_pattern(row["pattern"], pieces),
         literals=_literals(row.get("literals", ())),
         quick=tuple(re.compile(text.encode("ascii")) for text in row.get("quick", ())),
+        also=row.get("also", "").encode("ascii"),
     )
 
 
-def _section(row: Mapping[str, Any]) -> Section:
+def _section(row: Mapping[str, Any], pieces: Mapping[str, str]) -> Section:
     return Section(
         id=row["id"],
         literals=_literals(row["literals"]),
-        begin=_pattern(row["begin"]),
-        end=_pattern(row["end"]),
-        secret=_pattern(row["secret"]),
+        begin=_pattern(row["begin"], pieces),
+        end=_pattern(row["end"], pieces),
+        secret=_pattern(row["secret"], pieces),
         most_octets=row["most_octets"],
+        also=row.get("also", "").encode("ascii"),
     )
 
 
-def _pattern(text: str) -> re.Pattern[bytes]:
-    return re.compile(text.encode("ascii"), _FLAGS)
+def _pattern(text: str, pieces: Mapping[str, str]) -> re.Pattern[bytes]:
+    """A pattern with its pieces put in, and theirs."""
+    whole = text
+    while named := _PIECE.search(whole):
+        whole = whole.replace(named[0], pieces[named[1]])
+    return re.compile(whole.encode("ascii"), _FLAGS)
 
 
 def _literals(texts: Iterable[str]) -> tuple[bytes, ...]:

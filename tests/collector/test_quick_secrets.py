@@ -24,6 +24,13 @@ PIECES = [
     b"ABCDE-FGHIJ-KLMNO-PQRST-UVWXY ",
     b"123456-123456-123456-123456-123456-123456-123456-123456\n",
     b"2026-11-22 08:01:02, Info  IBS  an honest line\r\n",
+    b"cmdkey /add:srv /pass:geheim ",
+    b"schtasks /rp geheim ",
+    b"ConvertTo-SecureString geheim ",
+    b"net\tuse\t\\\\srv\\share\tgeheim\t",
+    b'{"name":"password",\n"value":"geheim"}\n',
+    b'<variable name="BDEPin">1234</variable>',
+    b"&lt;Password&gt;\n&lt;Value&gt;geheim&lt;/Value&gt;\n",
     b"token \xff\xfe\x00",
     b"\n",
 ]

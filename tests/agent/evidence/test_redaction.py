@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pe_agent.model import Event, EventKind, Evidence, Finding, Observation, Outcome, Owner, Reason
 from pe_agent.redact import Redactor, redact_text, redact_values
 
+from . import secret_forms
+
 KEY = b"key of one site"
 CANARY = "Canary7Bird"
 PRODUCT_KEY = "NPPR9-FWDCX-D2C8J-H872K-2YT43"
@@ -48,6 +50,11 @@ PLANTED = [
     ("xml-element", f"<wlan:keyMaterial>{CANARY}</wlan:keyMaterial>"),
     ("private-key", "-----BEGIN RSA PRIVATE KEY-----\r\nMIIEvQIBADANBgkq\r\n-----END RSA PRIVATE KEY-----"),
 ]
+FORMS_OF_SECRETS = [
+    (forms, form)
+    for forms in (secret_forms.BARE, secret_forms.QUOTED, secret_forms.XML, secret_forms.CDATA, secret_forms.ESCAPED)
+    for form in forms
+]
 FORMS = {
     "setupact": "2026-03-02 08:15:30, Info       [0x0601c1] IBS    {}[gle=0x00000002]\r\n",
     "wpeinit": "2026-03-02 08:15:30.592, Info      {}\r\n",
@@ -72,6 +79,13 @@ HARMLESS = [
     r"net use z: \\srv\share /persistent:no",
     "https://learn.microsoft.com/windows/deployment?view=10",
     "AA:BB:CC:DD:EE:FF 10.20.3.44 S-1-5-21-1004336348-1177238915-682003330-512",
+    "token = {4d36e972-e325-11ce-bfc1-08002be10318}, session token: 1A927394-352E-4553-AE3F-7CF4AAFCA620",
+    "UserID=S-1-5-18, UserID = {4d36e972-e325-11ce-bfc1-08002be10318}",
+    "pwd: X:\\windows\\system32",
+    'password="" and Password=<not set>, PASSWORD is now = ',
+    'net use z: "\\\\srv\\my share" /persistent:no',
+    "netsh interface ip show config; curl: (6) could not resolve host",
+    '<variable name="OSDComputerName">PC1</variable><x name="Password" other="1"/>',
     "Password=true, PlainText=false, pwd=%PWD%, token=***",
     "product id 00330-80000-00000-AA532, KB5034441, {00000000-0000-0000-0000-000000000000}",
 ]
@@ -101,6 +115,46 @@ def test_what_is_no_secret_stays_octet_for_octet(line: str, encoding: str) -> No
     for form in FORMS.values():
         octets = form.format(line).encode(encoding)
         assert redacted(octets) == (octets, Counter())
+
+
+@pytest.mark.parametrize("log", sorted(FORMS))
+@pytest.mark.parametrize(("forms", "form"), FORMS_OF_SECRETS, ids=lambda f: f if isinstance(f, str) else "")
+def test_no_part_of_a_value_stays_whatever_signs_are_in_it(forms: list[str], form: str, log: str) -> None:
+    lines = [FORMS[log].format(form.format(value)) for value in secret_forms.values_of(forms)]
+    left = [line for line in lines if secret_forms.TAIL.encode() in redacted(b"first\r\n" + line.encode())[0]]
+    assert left == []
+
+
+NARROW_LINE = b"2026-03-02 08:15:30, Info                  IBS    Nothing is said here.\r\n"
+CHINESE = "\u5bc6\u7801\u662f\u4e2d\u6587\u7684\u4e00\u884c" * 10
+
+
+@pytest.mark.parametrize("size", [1, 13, 64, 1 << 20])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (NARROW_LINE * 3, NARROW_LINE),
+        (CHINESE + " ", NARROW_LINE),
+        ("\ufeff" + CHINESE + "\r\n", NARROW_LINE),
+        (b"", b"\0" * 4096),
+    ],
+)
+def test_a_secret_is_found_where_the_encoding_changes(
+    before: str | bytes, after: bytes, encoding: str, size: int
+) -> None:
+    began = before if isinstance(before, bytes) else before.encode(encoding)
+    line = f"net use z: \\\\srv\\share {CANARY} /user:x and password={CANARY}7;x\r\n"
+    octets = began + line.encode(encoding) + after + line.encode() + line.encode(encoding) + after
+    out, removed = redacted(octets, size)
+    assert CANARY.encode() not in out.replace(b"\0", b"")
+    assert removed["net-use"] == removed["password"] == 3
+    assert out.startswith(began)
+
+
+def test_a_word_in_utf16_stands_in_utf16() -> None:
+    out, _ = redacted(NARROW_LINE + f"password={CANARY}\r\n".encode("utf-16-le"))
+    assert out.removeprefix(NARROW_LINE).decode("utf-16-le") == redact_text(KEY, f"password={CANARY}\r\n")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
