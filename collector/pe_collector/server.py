@@ -116,7 +116,7 @@ async def _serve(intake: Intake, settings: Settings, credentials: grpc.ServerCre
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         place.say(f"pe-collector listening for reports on {listen.at(port)} ({listen.security})")
         await _listen_by_http(stack, intake, settings, place)
-        await stack.enter_async_context(supervised(Supervisor.of(os.environ)))
+        await stack.enter_async_context(supervised(Supervisor.of(os.environ), intake.writer.is_moving))
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), NOTE_REFUSALS_S)

@@ -181,6 +181,9 @@ class Stream:
         """One order at a time: what comes while it is under way makes the next one, so commits grow with the load."""
         if self._under_way:
             return
+        if self._failure is not None:
+            # What was read before the end reached the reader belongs to a report that is not there.
+            self._pending, self._opening = [], None
         if not (self._pending or self._opening):
             self._give_back(self._pending_cost, all_streams)
             self._pending_cost = 0

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 _log = logging.getLogger(__name__)
@@ -42,10 +42,10 @@ class Supervisor:
 
 
 @contextlib.asynccontextmanager
-async def supervised(supervisor: Supervisor) -> AsyncIterator[None]:
-    """Ready inside the block, and pinged from this loop: a loop that hangs is not alive."""
+async def supervised(supervisor: Supervisor, is_alive: Callable[[], bool]) -> AsyncIterator[None]:
+    """Ready inside the block, and pinged from this loop while `is_alive`: a loop that hangs is not alive, either."""
     supervisor.say("READY=1\nSTATUS=taking reports")
-    pinging = asyncio.create_task(_ping(supervisor))
+    pinging = asyncio.create_task(_ping(supervisor, is_alive))
     try:
         yield
     finally:
@@ -55,9 +55,12 @@ async def supervised(supervisor: Supervisor) -> AsyncIterator[None]:
         supervisor.say("STOPPING=1")
 
 
-async def _ping(supervisor: Supervisor) -> None:
+async def _ping(supervisor: Supervisor, is_alive: Callable[[], bool]) -> None:
     if supervisor.ping_s is None:
         return
     while True:
-        supervisor.say("WATCHDOG=1")
+        if is_alive():
+            supervisor.say("WATCHDOG=1")
+        else:
+            _log.error("nothing is stored any more; systemd will start the collector again")
         await asyncio.sleep(supervisor.ping_s)

@@ -1,6 +1,8 @@
 """Does the writer answer only for what is on disk, and does one bad order spare the others?"""
 
 import sqlite3
+import struct
+import threading
 from concurrent.futures import Future, wait
 from contextlib import closing
 
@@ -93,6 +95,92 @@ def test_what_a_step_raises_undoes_it_alone(path, writer):
     assert kept.result(10).stored_through == 1
     with closing(store.open_reader(path)) as reader:
         assert reader.execute("SELECT count(*) FROM token").fetchone()[0] == 0
+
+
+def ordered_together(writer, orders):
+    """Give orders while the writer is busy, so that they come into one commit; what they were answered."""
+    begun, go_on = threading.Event(), threading.Event()
+    writer.run(lambda _: (begun.set(), go_on.wait(30)))
+    assert begun.wait(30)
+    told = [order() for order in orders]
+    go_on.set()
+    wait(told, 30)
+    return told
+
+
+class Commits:
+    """Hears of commits of frames, and counts them."""
+
+    def __init__(self):
+        self.frames = []
+
+    def committed(self, frames, _waited_s):
+        self.frames.append(len(frames))
+
+
+@pytest.mark.parametrize("fault", [KeyError("ours"), RecursionError(), MemoryError(), TypeError("no"), struct.error()])
+def test_whatever_a_step_raises_the_writer_goes_on(path, writer, fault):
+    def wrong(connection):
+        connection.execute("INSERT INTO token (token_id, secret_hash, name, created, expires) VALUES ('x','','',0,0)")
+        raise fault
+
+    report_id = opened(writer, 1)
+    failed, kept = ordered_together(writer, [lambda: writer.run(wrong), lambda: writer.put(filed(report_id, 1))])
+    assert isinstance(failed.exception(10), store.StoreError)
+    assert kept.result(10).stored_through == 1
+    assert writer.put(filed(report_id, 2)).result(10).stored_through == 2
+    assert writer.is_moving()
+    with closing(store.open_reader(path)) as reader:
+        assert reader.execute("SELECT count(*) FROM token").fetchone()[0] == 0
+
+
+def test_a_frame_that_no_table_takes_fails_alone(writer):
+    report_id = opened(writer, 1)
+    # Values that no engine knows: a fault of ours that only the engine meets.
+    broken = filed(report_id, 2)._replace(row=(object(),) * 7)
+    bad, good = ordered_together(writer, [lambda: writer.put(broken), lambda: writer.put(filed(report_id, 1))])
+    assert isinstance(bad.exception(10), store.StoreError)
+    assert good.result(10).stored_through == 1
+
+
+def test_what_cannot_be_counted_or_heard_is_stored_all_the_same(path):
+    class Broken:
+        def committed(self, *_):
+            raise ZeroDivisionError
+
+        set_result = set_exception = committed
+
+    with closing(store.Writer(path, lambda: 1000.0, Broken())) as writer:
+        report_id = opened(writer, 1)
+        writer.order(Broken(), (filed(report_id, 1),))
+        assert writer.put(filed(report_id, 2)).result(10).stored_through == 2
+
+
+def test_a_report_that_was_never_opened_does_not_part_the_commit_of_the_others(path):
+    commits = Commits()
+    with closing(store.Writer(path, lambda: 1000.0, commits)) as writer:
+        ids = [opened(writer, number) for number in range(1, 100)]
+        told = [lambda r=report_id: writer.put(filed(r, 1)) for report_id in (*ids[:50], "f" * 32, *ids[50:])]
+        answers = ordered_together(writer, told)
+        failed = answers.pop(50)
+        assert isinstance(failed.exception(), store.StoreError)
+        assert "never opened" in str(failed.exception())
+        assert [answer.result().stored_through for answer in answers] == [1] * 99
+    assert commits.frames == [99]
+
+
+def test_a_writer_that_is_stuck_or_gone_is_not_moving(writer, monkeypatch):
+    assert writer.is_moving()
+    begun, go_on = threading.Event(), threading.Event()
+    writer.run(lambda _: (begun.set(), go_on.wait(30)))
+    assert begun.wait(10)
+    assert writer.is_moving()
+    monkeypatch.setattr("pe_collector.store.writer.STUCK_S", 0.0)
+    assert not writer.is_moving()
+    go_on.set()
+    writer.run(lambda _: None).result(10)
+    writer.close()
+    assert not writer.is_moving()
 
 
 def test_closing_stores_what_waits_and_takes_nothing_more(path):

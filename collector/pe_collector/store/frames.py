@@ -13,7 +13,6 @@ from pe_protos.v1 import report_pb2 as pb
 from pe_collector.connection import Connection
 from pe_collector.store.common_facts import bears_attributes, refresh_attributes
 from pe_collector.store.derived import phase_columns
-from pe_collector.store.errors import StoreError
 from pe_collector.store.observed import Answer, in_frames, in_table
 from pe_collector.store.rows import INSERTS, Filed, finite
 from pe_collector.store.waiting import grown
@@ -62,14 +61,18 @@ class _Progress:
 def store_frames(connection: Connection, frames: Sequence[Filed], now_s: float) -> dict[str, Stored]:
     """Insert frames inside the caller's transaction; says for each report how far it has come.
 
-    Raises:
-        StoreError: a frame of a report that was never opened.
+    Frames of a report that was never opened are left out, and so is it.
     """
     of_report: defaultdict[str, list[Filed]] = defaultdict(list)
     for frame in frames:
         of_report[frame.report_id].append(frame)
     progress = _read(connection, of_report)
-    fresh = [frame for report_id, those in of_report.items() for frame in progress[report_id].take(those)]
+    fresh = [
+        frame
+        for report_id, those in of_report.items()
+        if report_id in progress
+        for frame in progress[report_id].take(those)
+    ]
     _insert(connection, fresh)
     came: Counter[str] = Counter()
     for frame in fresh:
@@ -112,9 +115,6 @@ def _read(connection: Connection, report_ids: Collection[str]) -> dict[str, _Pro
         (wanted,),
     )
     progress = {row[0]: _Progress(row[0], row[1], row[2], row[3], set(), row[1] == 0) for row in rows}
-    for report_id in report_ids:
-        if report_id not in progress:
-            raise StoreError(f"report {report_id} was never opened")
     # Only a carried report with a damaged record has frames behind a gap.
     behind = connection.execute(
         "SELECT frame.report_id, sequence FROM json_each(?) CROSS JOIN report ON report.report_id=value "
@@ -137,10 +137,16 @@ def _insert(connection: Connection, fresh: Sequence[Filed]) -> None:
             rows["log_blob"].append(frame.blob)
     for table, those in rows.items():
         connection.executemany(INSERTS[table], those)
+    removed: Counter[tuple[str, str, str]] = Counter()
+    for frame in fresh:
+        for one in frame.redacted:
+            # A text without NUL, as every engine can keep it: two places must not become one only there.
+            removed[frame.report_id, one.place.replace("\0", "\N{REPLACEMENT CHARACTER}"), one.rule] += one.values
+    # Each key once: in PostgreSQL one statement cannot change a row twice.
     connection.executemany(
         "INSERT INTO redaction VALUES (?,?,?,?) ON CONFLICT (report_id, place, rule) DO UPDATE SET "
         "removed=redaction.removed+excluded.removed",
-        [(frame.report_id, r.place, r.rule, r.values) for frame in fresh for r in frame.redacted],
+        [(*key, values) for key, values in removed.items()],
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +28,10 @@ __all__ = ["Stored", "Writer"]
 MOST_AT_ONCE = 1000
 # Octets of memory that the rows of one commit take, and no more than one order above.
 MOST_COST_AT_ONCE = 24 * 1024 * 1024
+# Longer than the patience with a lock, and than any commit takes.
+STUCK_S = 120.0
 _Answer = TypeVar("_Answer")
+_log = logging.getLogger(__name__)
 
 
 class Done(Protocol):
@@ -71,6 +75,7 @@ class Writer:
         self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
         self._connection = open_writer(path)
         self._closed = False
+        self._began_s: float | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
@@ -95,6 +100,11 @@ class Writer:
     def waiting(self) -> int:
         """How many orders wait to be begun."""
         return self._orders.qsize()
+
+    def is_moving(self) -> bool:
+        """Whether the thread lives and is not stuck in one commit for STUCK_S."""
+        began_s = self._began_s
+        return self._thread.is_alive() and (began_s is None or time.monotonic() - began_s < STUCK_S)
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -123,11 +133,14 @@ class Writer:
     def _work(self) -> None:
         stopping = False
         while not stopping:
+            self._began_s = None
             waiting, stopping = self._drain()
             for orders in _portions(waiting):
+                self._began_s = time.monotonic()
                 if not self._commit(orders) and len(orders) > 1:
                     # One order that cannot be stored must not take the others with it.
                     for order in orders:
+                        self._began_s = time.monotonic()
                         self._commit([order], last_try=True)
 
     def _drain(self) -> tuple[list[_Order], bool]:
@@ -149,19 +162,32 @@ class Writer:
             return True
         try:
             answers = self._transact(orders)
-        except (sqlite3.Error, OverflowError, ValueError, PeError) as exc:
+        except Exception as exc:  # noqa: BLE001 - without this thread nothing is stored any more
             self._roll_back()
             if len(orders) > 1 and not (last_try or isinstance(exc, Unreachable)):
                 return False
             for order in orders:
-                order.done.set_exception(StoreError(f"not stored: {exc}; check the collector's disk"))
+                _tell(order, _failure(exc))
             return True
         for order, answer in zip(orders, answers, strict=True):
-            if isinstance(answer, PeError):
-                order.done.set_exception(answer)
-            else:
-                order.done.set_result(answer)
+            _tell(order, answer)
+        self._watch(orders, answers)
         return True
+
+    def _watch(self, orders: Sequence[_Order], answers: Sequence[Any]) -> None:
+        """What is on disk by now stays there, whatever becomes of counting it."""
+        if self._watcher is None:
+            return
+        now_s = time.monotonic()
+        stored = [
+            order for order, answer in zip(orders, answers, strict=True) if order.frames and isinstance(answer, Stored)
+        ]
+        try:
+            if stored:
+                frames = [frame for order in stored for frame in order.frames]
+                self._watcher.committed(frames, [now_s - order.asked_s for order in stored])
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("a commit was not counted")
 
     def _transact(self, orders: list[_Order]) -> list[Any]:
         connection = self._connection
@@ -171,15 +197,12 @@ class Writer:
         opened = open_reports(connection, [order.opening for order in orders if order.opening is not None])
         for number, answer in zip(opening, opened, strict=True):
             answers[number] = answer
-        taken = [not isinstance(answer, PeError) for answer in answers]
+        taken = [not isinstance(answer, Exception) for answer in answers]
         frames = [frame for order, is_taken in zip(orders, taken, strict=True) if is_taken for frame in order.frames]
         stored = store_frames(connection, frames, self._now_s())
         connection.execute("COMMIT")
-        if self._watcher is not None and frames:
-            now_s = time.monotonic()
-            self._watcher.committed(frames, [now_s - order.asked_s for order in orders if order.frames])
         return [
-            stored[order.frames[0].report_id] if order.frames and is_taken else answer
+            _stored(order.frames[0].report_id, stored) if order.frames and is_taken else answer
             for order, answer, is_taken in zip(orders, answers, taken, strict=True)
         ]
 
@@ -187,16 +210,22 @@ class Writer:
         self._connection.execute("SAVEPOINT step")
         try:
             answer = step(self._connection)
-        except PeError as exc:
+        except sqlite3.Error:
+            # Perhaps of the whole transaction: its orders are tried again, each alone.
+            raise
+        except Exception as exc:  # noqa: BLE001 - as above
             self._connection.execute("ROLLBACK TO step")
-            answer = exc
+            answer = _failure(exc)
         self._connection.execute("RELEASE step")
         return answer
 
     def _roll_back(self) -> None:
         # SQLite has rolled back by itself after some errors (disk full is one).
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as exc:
+            _log.warning("the database did not undo a transaction: %s", exc)
 
 
 def _portions(waiting: Sequence[_Order]) -> Iterator[list[_Order]]:
@@ -221,8 +250,32 @@ def _filed(order: _Order) -> _Order | None:
     try:
         return replace(order, frames=order.file(), file=None)
     except Exception as exc:  # noqa: BLE001 - our fault with what one sender sent must not end the writing for all
-        order.done.set_exception(StoreError(f"not stored: {exc!r}"))
+        _tell(order, _failure(exc))
         return None
+
+
+def _stored(report_id: str, stored: Mapping[str, Stored]) -> Stored | StoreError:
+    return stored.get(report_id) or StoreError(f"report {report_id} was never opened")
+
+
+def _failure(exc: Exception) -> Exception:
+    """What the one who ordered hears; a fault of ours stands in the log with its traceback."""
+    if isinstance(exc, PeError):
+        return exc
+    if isinstance(exc, sqlite3.Error):
+        return StoreError(f"not stored: {exc}; check the collector's disk")
+    _log.error("not stored: %r", exc, exc_info=exc)
+    return StoreError(f"not stored: {exc!r}")
+
+
+def _tell(order: _Order, answer: Any) -> None:
+    try:
+        if isinstance(answer, Exception):
+            order.done.set_exception(answer)
+        else:
+            order.done.set_result(answer)
+    except Exception:  # noqa: BLE001 - as above
+        _log.exception("an answer was not heard")
 
 
 def _future() -> Future[Any]:
