@@ -126,13 +126,13 @@ class Forwarding:
         hello.ClearField("token")
         hello.ClearField("session")
         now_s, peer = self._intake.now_s(), self._context.peer()
-        most = self._intake.limits.octets - size
+        most = self._intake.limits.octets
         if not self._is_leaf:
-            return Arrived(hello, peer, self._token_id, now_s, most_octets=most)
+            return Arrived(hello, peer, self._token_id, now_s, octets=size, most_octets=most)
         plausible = now_s - MOST_CARRIED_S < parcel.received_at <= now_s
         at_s = parcel.received_at if plausible else now_s
         first = parcel.peer[:MOST_PEER] or peer
-        return Arrived(hello, first, self._token_id, at_s, parcel.carried, most, Through(peer, now_s))
+        return Arrived(hello, first, self._token_id, at_s, parcel.carried, size, most, Through(peer, now_s))
 
     def _say(self, report_id: bytes, answer: Stored | Opened | None, failure: BaseException | None) -> None:
         receipt = pb.ParcelReceipt(report_id=report_id)

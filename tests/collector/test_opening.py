@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pe_collector import store
 from pe_collector.refusal import Refused
 from pe_collector.store.frames import store_frames
-from pe_collector.store.opening import open_reports
+from pe_collector.store.opening import Through, open_reports
 from pe_protos.v1 import report_pb2 as pb
 
-TABLES = ("report", "frame", "machine", "machine_mark", "clash", "log_waiting")
+TABLES = ("report", "frame", "machine", "machine_mark", "clash", "log_waiting", "forwarded")
 SERIALS, MACS = ("", "S1", "S2", "S3"), ("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
 
 
@@ -30,7 +30,8 @@ def arrivals(draw):
         boot=pb.Boot(image_build=draw(st.sampled_from(("a", "b")))),
         clock=pb.Clock(uptime_s=draw(st.sampled_from((10.0, 400.0)))),
     )
-    return store.Arrived(hello, "test", draw(st.sampled_from(("t1", "t2"))), 1000.0)
+    through = draw(st.sampled_from((None, Through("leaf-a", 1001.0), Through("leaf-b", 1002.0))))
+    return store.Arrived(hello, "test", draw(st.sampled_from(("t1", "t2"))), 1000.0, through=through)
 
 
 def rows(connection):
@@ -56,6 +57,10 @@ def path(tmp_path_factory):
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(arrivals(), max_size=8), st.lists(arrivals(), max_size=3))
 def test_together_is_as_one_by_one(path, told, before):
+    check_together(path, told, before)
+
+
+def check_together(path, told, before):
     with closing(store.open_writer(path)) as connection:
         outcomes = []
         for both in (lambda: open_reports(connection, told), lambda: [alone(connection, one) for one in told]):

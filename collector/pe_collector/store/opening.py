@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ class Through(NamedTuple):
 class Arrived:
     """A hello that passed all checks. `token_id` is empty and `peer` a file name when it was carried here.
 
-    `most_octets`: so many of the report may be stored before; `through`: the leaf that passed it on.
+    `octets` come with it, which may not take the report above `most_octets`; `through`: the leaf that passed it on.
     """
 
     hello: pb.Hello
@@ -54,6 +55,7 @@ class Arrived:
     token_id: str
     received_at: float
     carried: bool = False
+    octets: int = 0
     most_octets: int | None = None
     through: Through | None = None
 
@@ -90,7 +92,17 @@ def open_reports(connection: Connection, arrivals: Sequence[Arrived]) -> list[Op
         return []
     known = _look_up(connection, arrivals)
     new: dict[str, Arrived] = {}
-    answers = [_answer(connection, arrived, known, new) for arrived in arrivals]
+    coming: Counter[str] = Counter()
+    answers: list[Opened | Refused] = []
+    for arrived in arrivals:
+        answer = _answer(connection, arrived, known, new)
+        if isinstance(answer, Opened):
+            answer = _with_room(arrived, answer, coming[arrived.report_id])
+        if isinstance(answer, Opened):
+            coming[arrived.report_id] += arrived.octets
+        elif new.get(arrived.report_id) is arrived:
+            del new[arrived.report_id]
+        answers.append(answer)
     taken = [arrived for arrived, answer in zip(arrivals, answers, strict=True) if isinstance(answer, Opened)]
     _create_all(connection, list(new.values()))
     _use_tokens(connection, taken)
@@ -98,8 +110,9 @@ def open_reports(connection: Connection, arrivals: Sequence[Arrived]) -> list[Op
         "INSERT INTO log_waiting VALUES (?,?) ON CONFLICT DO NOTHING",
         [(arrived.report_id, arrived.received_at) for arrived in taken],
     )
-    passed = [(arrived, arrived.through) for arrived in taken if arrived.through is not None]
-    connection.executemany(_THROUGH, [(a.report_id, a.token_id, through.peer, through.at_s) for a, through in passed])
+    # Of two parcels of one report the last counts, as if they had come one after the other.
+    passed = {a.report_id: (a.report_id, a.token_id, *a.through) for a in taken if a.through is not None}
+    connection.executemany(_THROUGH, list(passed.values()))
     return answers
 
 
@@ -131,21 +144,21 @@ def _answer(connection: Connection, arrived: Arrived, known: _Known, new: dict[s
             _refuse_foreign(connection, arrived, before.token_id, before.hello.identity)
         elif (row := known.rows.get(report_id)) is not None:
             _refuse_foreign(connection, arrived, row["token_id"], _first_identity(connection, report_id))
-            _refuse_too_much(arrived, row["stored_octets"])
             return Opened(row["stored_through"], row["stored_octets"], bool(row["complete"]))
         elif report_id in known.hidden:
             return Refused(Reason.QUARANTINED, "this report is in quarantine; start a new report")
         else:
-            _refuse_too_much(arrived, 0)
             new[report_id] = arrived
     except Refused as exc:
         return exc
     return Opened(0, 0, complete=False)
 
 
-def _refuse_too_much(arrived: Arrived, stored_octets: int) -> None:
-    if arrived.most_octets is not None and stored_octets > arrived.most_octets:
-        raise Refused(Reason.TOO_MUCH, "this report has more octets than a report may have")
+def _with_room(arrived: Arrived, opened: Opened, coming: int) -> Opened | Refused:
+    """The answer, as far as the report has room for what comes with this one after `coming` octets in this commit."""
+    if arrived.most_octets is not None and opened.stored_octets + coming + arrived.octets > arrived.most_octets:
+        return Refused(Reason.TOO_MUCH, "this report has more octets than a report may have")
+    return opened
 
 
 def _first_identity(connection: Connection, report_id: str) -> pb.Identity | None:
