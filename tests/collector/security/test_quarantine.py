@@ -7,6 +7,7 @@ from contextlib import closing
 
 import grpc
 import pytest
+from pe_protos.v1 import report_pb2 as pb
 
 from tests.collector.security.asking import ask, bearer
 
@@ -20,12 +21,15 @@ def report(frames, token, name, report_id):
     identity = hello.hello.identity
     identity.smbios_uuid, identity.serial, identity.model = f"4c4c4544-0042-4710-8052-{name[:6]:0<12}", name, name
     identity.macs[:] = [MACS[name]]
-    return [hello, frames.address(1), frames.filtered(2), frames.event(3, name), frames.finding(4), frames.summary(5)]
+    log = pb.Frame(sequence=6, log=pb.LogChunk(path="X:\\a.log", data=(text := f"seen by {name}".encode())))
+    log.log.expanded_bytes = log.log.file_bytes = len(text)
+    told = [frames.address(1), frames.filtered(2), frames.event(3, name), frames.finding(4), frames.summary(5)]
+    return [hello, *told, log]
 
 
 def deliver(collector, sent):
     sender = collector.client().send(*sent).end()
-    receipt = sender.stored_through(5)
+    receipt = sender.stored_through(6)
     sender.refusal()
     return receipt.code
 
@@ -92,6 +96,13 @@ def test_no_sql_reaches_it(house, hidden, cli):
         assert done.returncode == 0, done.stderr
         assert BAD.encode() not in done.stdout, table
         assert MACS[BAD].encode() not in done.stdout, table
+    for query in (
+        "SELECT CAST(octets AS TEXT) FROM log_blob",
+        "SELECT count(*) FROM log_blob",
+        "SELECT rowid FROM log_blob",
+    ):
+        done = cli("sql", query, data=house.data)
+        assert (done.returncode, done.stdout) == (2, b""), query
     for query in ("SELECT * FROM quarantined_report", "SELECT count(*) FROM quarantined_frame", "SELECT * FROM audit"):
         assert cli("sql", query, data=house.data).returncode == 2, query
 
