@@ -69,6 +69,23 @@ def test_a_move_back_gives_the_same_rows(site, cluster: Cluster, tmp_path):
     assert sum(row.rows for row in first) > 1000
 
 
+def test_what_an_older_version_hid_moves_too(site, tmp_path):
+    with closing(store.open_writer(site)) as connection:
+        # Hidden before chunks of logs had an address.
+        connection.execute("ALTER TABLE quarantined_log_chunk DROP COLUMN blob")
+        connection.execute(
+            "INSERT INTO quarantined_log_chunk SELECT report_id, 900, 'X:\\a.log', 0, '', 3, 3, x'', x'616263' "
+            "FROM hidden_report"
+        )
+        hidden = connection.execute("SELECT count(*) FROM quarantined_log_chunk").fetchone()[0]
+    there = Place(SQLITE, str(tmp_path / "there.sqlite"))
+    moved = {row.table: row.rows for row in move(Place(SQLITE, str(site)), there)}
+    assert moved["quarantined_log_chunk"] == hidden > 0
+    with closing(store.open_writer(Path(there.name))) as connection:
+        assert quarantine.lift(connection, "t", NOW + 1) == moved["hidden_report"]
+        assert connection.execute("SELECT count(*) FROM quarantined_log_chunk").fetchone()[0] == 0
+
+
 def test_rows_of_somebody_else_are_not_written_over(site, cluster: Cluster, tmp_path, monkeypatch):
     target = cluster.new_database()
     monkeypatch.setenv(VARIABLE, target)

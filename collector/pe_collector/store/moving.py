@@ -6,7 +6,7 @@ A page that is there already is left alone, so that a move which was cut off goe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pe_agent.errors import UsageError
 
 from pe_collector.connection import Connection
-from pe_collector.store.catalog import applied_migrations, table_names
+from pe_collector.store.catalog import applied_migrations, columns_of, table_names
 from pe_collector.store.engines import ENGINES
 from pe_collector.store.errors import StoreError
 from pe_collector.store.migrations import MIGRATIONS
@@ -133,11 +133,12 @@ def _tables(old: Connection, new: Connection) -> Iterator[_Table]:
             if shadow not in there:
                 new.execute(f"CREATE TABLE {shadow} AS SELECT * FROM {model.name} WHERE 1=0")  # noqa: S608
                 new.execute(f"CREATE INDEX {shadow}_by_report ON {shadow} (report_id)")
-            yield _of_model(model, shadow)
+            # An older version that hid reports knew fewer columns.
+            yield _of_model(model, shadow, columns_of(old, shadow))
 
 
-def _of_model(model: sa.Table, name: str = "") -> _Table:
-    columns = tuple(column.name for column in model.columns)
+def _of_model(model: sa.Table, name: str = "", there: Collection[str] | None = None) -> _Table:
+    columns = tuple(column.name for column in model.columns if there is None or column.name in there)
     return _Table(name or model.name, columns, tuple(column.name for column in model.primary_key) or columns)
 
 
