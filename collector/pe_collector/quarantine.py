@@ -15,6 +15,7 @@ from pe_protos.v1 import report_pb2 as pb
 
 from pe_collector.connection import Connection, Cursor
 from pe_collector.identity import remake_machine
+from pe_collector.store.blobs import index_blobs
 from pe_collector.store.catalog import columns_of, table_names
 from pe_collector.store.derived import choose_speakers
 from pe_collector.tokens import no_such_token
@@ -96,6 +97,7 @@ def _shadow(connection: Connection, table: str) -> str:
         if column not in columns_of(connection, shadow):
             connection.execute(f'ALTER TABLE "{shadow}" ADD COLUMN "{column}" {kind}')
     connection.execute(f'CREATE INDEX IF NOT EXISTS "{shadow}_by_report" ON "{shadow}" (report_id)')
+    index_blobs(connection, shadow)
     return shadow
 
 

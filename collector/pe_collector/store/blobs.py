@@ -31,22 +31,37 @@ def sizes_at(connection: Connection, addresses: Collection[str]) -> dict[str, in
 
 
 def drop_unheld(connection: Connection, pause: Callable[[], None]) -> int:
-    """Remove what no chunk holds any more, a few at a time; says how much that was."""
+    """Remove what no chunk holds any more, a few at a time; says how much that was.
+
+    Nobody who writes waits while it looks, only for each removal.
+    """
+    for table in _holders(connection):
+        index_blobs(connection, table)
     dropped, last = 0, ""
-    while True:
-        # Asked inside: a chunk that comes between question and answer keeps its octets.
+    while addresses := _unheld_after(connection, last):
         connection.execute("BEGIN IMMEDIATE")
-        rows = connection.execute(
-            "SELECT address FROM log_blob WHERE address>? ORDER BY address LIMIT ?", (last, _AT_ONCE)
-        )
-        addresses = [row[0] for row in rows]
-        unheld = drop_if_unheld(connection, addresses)
+        # Asked again inside: a chunk that came meanwhile keeps its octets.
+        dropped += drop_if_unheld(connection, addresses)
         connection.execute("COMMIT")
-        if not addresses:
-            return dropped
-        dropped, last = dropped + unheld, addresses[-1]
-        if unheld:
-            pause()
+        last = addresses[-1]
+        pause()
+    return dropped
+
+
+def index_blobs(connection: Connection, table: str) -> None:
+    """Let the chunks of an address be found in a table that has them; without `blob` it has none."""
+    if "blob" in columns_of(connection, table):
+        # The names are our own, here and below.
+        connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_by_blob ON {table} (blob) WHERE blob IS NOT NULL")
+
+
+def _unheld_after(connection: Connection, last: str) -> list[str]:
+    held = "".join(
+        f" AND NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.blob=log_blob.address)"  # noqa: S608
+        for table in _holders(connection)
+    )
+    asked = f"SELECT address FROM log_blob WHERE address>?{held} ORDER BY address LIMIT ?"  # noqa: S608
+    return [row[0] for row in connection.execute(asked, (last, _AT_ONCE))]
 
 
 def drop_if_unheld(connection: Connection, addresses: Collection[str]) -> int:
@@ -58,9 +73,11 @@ def drop_if_unheld(connection: Connection, addresses: Collection[str]) -> int:
 
 def _held(connection: Connection, addresses: Collection[str]) -> set[str]:
     held: set[str] = set()
-    for table in _HOLDERS:
-        if "blob" in columns_of(connection, table):
-            # The names are those above.
-            asked = f"SELECT blob FROM {table} WHERE blob IN (SELECT value FROM json_each(?))"  # noqa: S608
-            held |= {row[0] for row in connection.execute(asked, (json.dumps(sorted(addresses)),))}
+    for table in _holders(connection):
+        asked = f"SELECT blob FROM {table} WHERE blob IN (SELECT value FROM json_each(?))"  # noqa: S608
+        held |= {row[0] for row in connection.execute(asked, (json.dumps(sorted(addresses)),))}
     return held
+
+
+def _holders(connection: Connection) -> list[str]:
+    return [table for table in _HOLDERS if "blob" in columns_of(connection, table)]
