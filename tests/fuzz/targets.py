@@ -42,6 +42,7 @@ _DNS_ANSWER = bytes.fromhex(
     "0001 8180 0001 0001 0000 0000 05 7764733031 00 0001 0001 c00c 0001 0001 0000003c 0004 0a0a0914"
 )
 _DHCP_REPLY = bytes.fromhex("0201 0600").ljust(236, b"\0") + bytes.fromhex("63825363 350102 3604 0a0a090a 3401 03 ff")
+_KEPT_OPTIONS = bytes.fromhex("36000000 00000000 04000000 00000000 3317b657 c0a80101")
 _DHCPV6_REPLY = bytes.fromhex("07a1b2c3 0002 0004 00010203 003b 0003 746674 003c 0003 000161")
 _NODE_STATUS = bytes.fromhex("0001 8400 0000 0001 0000 0000 20") + b"CK" + b"A" * 30 + bytes.fromhex("00 0021 0001")
 _RPC_ACK = bytes.fromhex("05000c03 10000000 3c000000 01000000 b810b810 01000000 0500 3133350000 00 01000000")
@@ -78,6 +79,7 @@ TARGETS: tuple[Target, ...] = (
     Target("netbios", "decode_session_answer", seed=b"\x82\0\0\0"),
     Target("pe_header", "file_architecture", seed=_PE_FILE),
     Target("pxe", "decode_vendor", seed=b"\x06\x01\x08\x09\x04\x80\x00\x01a\xff"),
+    Target("windows_lease", "decode_kept_options", seed=_KEPT_OPTIONS),
     Target("rpc", "decode", seed=_RPC_ACK),
     Target("rpc", "fragment_octets", seed=_RPC_ACK),
     Target("smb2", "decode_negotiate", seed=_SMB_REPLY[4:]),

@@ -130,6 +130,17 @@ def test_a_good_dhcp_server_is_heard_both_ways_and_keeps_its_leases_as_they_were
     assert leases.read_bytes() == before
 
 
+def test_where_nobody_names_a_server_the_offers_do(lab: Laboratory) -> None:
+    lease = lab.boots["a1"].lease_path
+    kept = lease.read_bytes()
+    lease.unlink()
+    try:
+        row = of(observe(lab, "target"), WDS_SERVER)
+    finally:
+        lease.write_bytes(kept)
+    assert (*said(row), row["facts"]["source"]) == ("ok", "answered", "offer")
+
+
 @pytest.mark.parametrize("patient", [False, True])
 def test_a_rogue_server_is_named_and_the_true_one_is_not_accused(
     lab: Laboratory, undo: ExitStack, patient: bool

@@ -22,6 +22,12 @@ WITHOUT_DRIVER = r"HKLM\SYSTEM\CurrentControlSet\Enum\PCI\VEN_8086&DEV_15F3\1"
 WITH_DRIVER = r"HKLM\SYSTEM\CurrentControlSet\Enum\PCI\VEN_8086&DEV_1533\1"
 NO_NETWORK = r"HKLM\SYSTEM\CurrentControlSet\Enum\PCI\VEN_8086&DEV_9A49\1"
 NETWORK_IDS = r"PCI\VEN_8086&CC_020000\0PCI\CC_0200"
+# Options 66 (10.10.9.20), 67 (a\b.com) and 42 (10.10.9.1), as Windows keeps them of a lease.
+BOOT_OPTIONS = (
+    "42000000000000000a000000000000003317b65731302e31302e392e32300000"
+    "430000000000000007000000000000003317b657615c622e636f6d00"
+    "2a0000000000000004000000000000003317b6570a0a0901"
+)
 # Key, value, type and data as reg.exe takes them.
 VALUES = [
     (CONTROL, "PEBootServerName", "REG_SZ", "WDS01.corp.example"),
@@ -31,6 +37,7 @@ VALUES = [
     (CONTROL + r"\PXE", "BootServerReply", "REG_BINARY", "0201060077"),
     (CONTROL + r"\SecureBoot\State", "UEFISecureBootEnabled", "REG_DWORD", "1"),
     (rf"{TCPIP}\{GUID}", "DhcpIPAddress", "REG_SZ", "10.10.1.107"),
+    (rf"{TCPIP}\{GUID}", "DhcpInterfaceOptions", "REG_BINARY", BOOT_OPTIONS),
     (rf"{TCPIP}\{{1B000000-0000-4000-8000-00AA00BB00CC}}", "DhcpIPAddress", "REG_SZ", "10.10.1.10"),
     (WITHOUT_DRIVER, "CompatibleIDs", "REG_MULTI_SZ", NETWORK_IDS),
     (WITHOUT_DRIVER, "HardwareID", "REG_MULTI_SZ", r"PCI\VEN_8086&DEV_15F3&SUBSYS_00000000\0PCI\VEN_8086&DEV_15F3"),
@@ -97,3 +104,12 @@ def test_only_a_network_device_without_a_driver_is_told(told):
 def test_the_adapter_of_a_lease_is_found_by_its_whole_address(told):
     # Wine's DHCP client knows no such adapter, so there is nothing to tell of its server.
     assert (told["adapter"], told["boot_options"]) == (GUID, {})
+
+
+def test_the_boot_options_that_windows_kept_of_the_lease_are_read(told):
+    lease = told["lease"]
+    assert (lease["boot_server"], lease["boot_file"], lease["time_servers"]) == (
+        "10.10.9.20",
+        r"a\b.com",
+        ["10.10.9.1"],
+    )

@@ -55,8 +55,7 @@ class DhcpMessage:
 
     def addresses(self, option: int) -> tuple[str, ...]:
         """Every whole IPv4 address of an option, in order."""
-        octets = self.options.get(option, b"")
-        return tuple(_dotted(octets[at : at + 4]) for at in range(0, len(octets) - 3, 4))
+        return addresses_in(self.options.get(option, b""))
 
     def number(self, option: int) -> int | None:
         """An option that holds an unsigned integer of 1, 2 or 4 octets; None when absent."""
@@ -73,6 +72,11 @@ class DhcpMessage:
     def boot_file(self) -> str:
         """Option 67, else the file field."""
         return self.text(BOOT_FILE_NAME) or _c_string(self.file)
+
+
+def addresses_in(octets: bytes) -> tuple[str, ...]:
+    """Every whole IPv4 address of an option's value, in order."""
+    return tuple(_dotted(octets[at : at + 4]) for at in range(0, len(octets) - 3, 4))
 
 
 def encode_message(message: DhcpMessage) -> bytes:

@@ -1,4 +1,4 @@
-"""What does Windows' own DHCP client hear when it asks its server for boot options?
+"""What does Windows' own DHCP client know of boot options, and what does it hear when it asks its server for them?
 
 DhcpRequestParams makes the client send a DHCPINFORM, which takes no lease; it tells one server's answer only.
 Source: learn.microsoft.com nf-dhcpcsdk-dhcprequestparams. # Not verified on Windows PE.
@@ -11,6 +11,9 @@ import sys
 import winreg
 
 from pe_agent.codec import dhcp
+from pe_agent.codec.windows_lease import decode_kept_options
+from pe_agent.errors import DecodeError
+from pe_agent.host import Lease
 from pe_agent.host import win_registry as registry
 from pe_agent.host.win_structures import DhcpParameter, DhcpParameters
 
@@ -24,17 +27,43 @@ _ASKED_FOR = {
     dhcp.BOOT_SERVER_NAME: "boot_server",
     dhcp.BOOT_FILE_NAME: "boot_file",
 }
+# They are octets, not text.
+_ALSO_ASKED_FOR = (dhcp.TIME_SERVER, dhcp.VENDOR_OPTIONS)
+
+
+def kept_lease(octets: bytes) -> Lease:
+    """The boot options that Windows kept of a lease (DhcpInterfaceOptions); where they cannot be read, none.
+
+    Windows keeps what a server sends, and a server may send options that were not asked for, as 66 and 67.
+    """
+    try:
+        options = decode_kept_options(octets)
+    except DecodeError:
+        return Lease()
+    texts = {code: options.get(code, b"").rstrip(b"\0").decode("latin-1") for code in _ASKED_FOR}
+    return Lease(
+        boot_server=texts[dhcp.BOOT_SERVER_NAME],
+        boot_file=texts[dhcp.BOOT_FILE_NAME],
+        time_servers=dhcp.addresses_in(options.get(dhcp.TIME_SERVER, b"")),
+    )
 
 
 def boot_options(address: str) -> dict[str, str]:
-    """Server, class and boot options for the adapter whose lease gave this address; empty when nothing answers."""
+    """Server, class and boot options for the adapter whose lease gave this address; empty when nothing answers.
+
+    `time_servers` are addresses with commas, `option43_hex` is its octets.
+    """
     adapter = _adapter_with(address)
     answers = _request(adapter) if adapter else {}
     server = answers.get(dhcp.SERVER_IDENTIFIER, b"")
     if len(server) != 4:
         return {}
     texts = {name: answers.get(code, b"").rstrip(b"\0").decode("latin-1") for code, name in _ASKED_FOR.items()}
-    return texts | {"server_id": ".".join(str(octet) for octet in server)}
+    others = {
+        "time_servers": ",".join(dhcp.addresses_in(answers.get(dhcp.TIME_SERVER, b""))),
+        "option43_hex": answers.get(dhcp.VENDOR_OPTIONS, b"").hex(),
+    }
+    return texts | others | {"server_id": ".".join(str(octet) for octet in server)}
 
 
 def _adapter_with(address: str) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from pe_agent import volumes
 from pe_agent.codec import smbios
 from pe_agent.errors import DecodeError
-from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, processor, win_network
+from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, processor, win_dhcp, win_network
 from pe_agent.host import win_registry as registry
 from pe_agent.host.win_structures import (
     AdapterAddresses,
@@ -195,7 +195,8 @@ class WindowsHost:
         obtained = registry.number(key, "LeaseObtainedTime")
         if not server:
             return None
-        return Lease(
+        return replace(
+            win_dhcp.kept_lease(registry.octets(key, "DhcpInterfaceOptions")),
             server=server,
             obtained_at_s=None if obtained is None else self._at_s(_FILETIME_UNIX_EPOCH + obtained * 10_000_000),
             lease_s=registry.number(key, "Lease"),

@@ -20,7 +20,7 @@ CLOCK_SKEW_LIMIT_S = 300.0
 class Target:
     """The deployment server and how it was learnt.
 
-    `source` is one of `option`, `boot_record`, `dhcp`, `config`; `addresses` are the addresses `name` stands for.
+    `source` is one of `option`, `boot_record`, `dhcp`, `config`, `offer`. `name` stands for `addresses`.
     """
 
     name: str
