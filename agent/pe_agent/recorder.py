@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pe_agent import plain
+from pe_agent.clock_words import SET_IT, so_long
 from pe_agent.errors import NotDelivered, NotKept, UsageError
 from pe_agent.model import Clock, Opening, Record, Report, receipt_code
 from pe_agent.parcel import parcel_of
 from pe_agent.probes.contract import CLOCK_SKEW_LIMIT_S
 from pe_agent.spool import Spool
 from pe_agent.trust import Stored
-
-# More is said in hours.
-_MOST_MINUTES = 120
 
 if TYPE_CHECKING:
     from pe_agent.ship import Shipment
@@ -203,8 +201,5 @@ def _skew(stored: Stored, wall_ms: int) -> str:
     skew_s = (wall_ms - stored.wall_ms) / 1000
     if not stored.wall_ms or abs(skew_s) <= CLOCK_SKEW_LIMIT_S:
         return ""
-    minutes = round(abs(skew_s) / 60)
-    much = f"{minutes} min" if minutes < _MOST_MINUTES else f"{round(minutes / 60)} h"
-    return (
-        f"this machine's clock is {much} {'ahead of' if skew_s > 0 else 'behind'} the collector's: set it in the BIOS"
-    )
+    way = "ahead of" if skew_s > 0 else "behind"
+    return f"this machine's clock is {so_long(abs(skew_s))} {way} the collector's: {SET_IT}"

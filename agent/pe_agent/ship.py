@@ -26,6 +26,7 @@ from pe_protos.v1 import report_pb2 as pb
 from pe_protos.v1 import report_pb2_grpc
 
 from pe_agent import wire
+from pe_agent.clock_words import advice_of_date, is_of_date
 from pe_agent.errors import NotDelivered
 from pe_agent.model import Clock, Opening
 from pe_agent.trust import CERTIFICATE_NAME, Stored, Trust, check_addresses
@@ -145,6 +146,8 @@ class Shipment:
         if code is grpc.StatusCode.CANCELLED:
             code, details = grpc.StatusCode.UNAVAILABLE, f"no answer within {FIRST_ANSWER_S:.0f} s"
         advice = _ADVICE.get(code, "the message above comes from the collector")
+        if is_of_date(details):
+            advice = advice_of_date(details, self._clock().wall_ms, self._trust.ca)
         self._asked_to_wait_s = max(self._asked_to_wait_s, _retry_after_s(error))
         with self._changed:
             self._problem = f"collector {address}: {code.name}: {' '.join(details.split())}; {advice}"

@@ -13,6 +13,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
+from pe_agent.clock_words import advice_of_date, is_of_date
 from pe_agent.errors import NotDelivered, UsageError
 from pe_agent.parcel import Parcel
 from pe_agent.trust import CERTIFICATE_NAME, Stored, Trust, check_addresses
@@ -80,7 +81,7 @@ class Uploader:
         try:
             status, octets = _exchange(connection, parcel.octets, headers)
         except (OSError, http.client.HTTPException) as exc:
-            raise _Failed(f"upload to {address}: {_reason(exc)}", passing=True) from exc
+            raise _Failed(f"upload to {address}: {_reason(exc, self._trust.ca)}", passing=True) from exc
         finally:
             connection.close()
         return _receipt(address, status, octets)
@@ -145,8 +146,10 @@ def _object(octets: bytes) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _reason(exc: Exception) -> str:
+def _reason(exc: Exception, ca: bytes) -> str:
     verify = getattr(exc, "verify_message", "")
+    if is_of_date(verify):
+        return f"{verify}; {advice_of_date(verify, round(time.time() * 1000), ca)}"
     if verify:
         return f"its certificate is refused: {verify}; check the CA certificate and this machine's clock"
     text = exc.strerror if isinstance(exc, OSError) else ""

@@ -103,6 +103,8 @@ def delivered(receipt, clock=CLOCK):
         (-299, "safe to reboot"),
         (-301, "safe to reboot; this machine's clock is 5 min behind the collector's: set it in the BIOS"),
         (3 * 3600, "safe to reboot; this machine's clock is 3 h ahead of the collector's: set it in the BIOS"),
+        (-9 * 86400, "safe to reboot; this machine's clock is 9 days behind the collector's: set it in the BIOS"),
+        (-4000 * 86400, "safe to reboot; this machine's clock is 11 years behind the collector's: set it in the BIOS"),
     ],
 )
 def test_a_clock_that_is_wrong_by_more_than_five_minutes_is_said(off_s, words):

@@ -34,6 +34,8 @@ def test_a_clock_that_is_years_off_delivers_and_the_collector_says_by_how_much(s
     code = re.search(r"stored as ([0-9A-Z-]+)", json.loads(done.stdout)["delivery"])[1]
     report = json.loads(cli("show", code, "--format", "json", data=collector.data).stdout)
     assert report["complete"]
+    away = {"-4000d": "11 years behind", "+2000d": "5 years ahead of"}[clock]
+    assert f"this machine's clock is {away} the collector's: set it in the BIOS" in json.loads(done.stdout)["delivery"]
     assert report["clock_skew_s"] == pytest.approx(CLOCKS[clock], abs=300)
     assert "the machine's clock is off by" in cli("show", code, data=collector.data).stdout.decode()
 
@@ -43,3 +45,10 @@ def test_a_clock_beyond_the_certificate_keeps_the_report_and_says_so(start, tmp_
     done = agent(collector, FAR_AHEAD, tmp_path)
     assert done.returncode == 30, done.stderr
     assert list((tmp_path / "spool").glob("*.pespool"))
+    said = json.loads(done.stdout)["delivery"]
+    assert "certificate has expired" in said
+    assert re.search(
+        r"this machine's clock says 20\d\d-\d\d-\d\d, \d+ (days|years) after the collector's CA ended", said
+    )
+    assert "set it in the BIOS" in said
+    assert "check the address" not in said
