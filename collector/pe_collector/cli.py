@@ -81,6 +81,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     cli_upkeep.backup,
     cli_upkeep.restore,
     cli_upkeep.prune,
+    cli_upkeep.rebuild_rates,
     cli_store.migrate,
     loadgen,
 )

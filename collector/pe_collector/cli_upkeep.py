@@ -1,4 +1,4 @@
-"""Commands that keep a collector in good health: doctor, backup, restore, prune."""
+"""Commands that keep a collector in good health: doctor, backup, restore, prune, rebuild-rates."""
 
 from __future__ import annotations
 
@@ -94,3 +94,12 @@ def prune(data: Path, form: str, **keep: float) -> None:
 
     pruned = pruning.prune(data, pruning.Keep(**keep), time.time())
     click.echo(output.FORMATS[form]([asdict(pruned)]))
+
+
+@click.command()
+@DATA
+def rebuild_rates(data: Path) -> None:
+    """Count boots and ports by hour and day anew from the reports; they come in meanwhile."""
+    from pe_collector.upkeep.recount import recount  # noqa: PLC0415
+
+    click.echo(f"counted anew: {recount(data, time.time())} days")

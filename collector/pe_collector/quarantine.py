@@ -18,6 +18,7 @@ from pe_collector.identity import remake_machine
 from pe_collector.store.blobs import index_blobs
 from pe_collector.store.catalog import columns_of, table_names
 from pe_collector.store.derived import choose_speakers
+from pe_collector.store.rates import mark_reports
 from pe_collector.tokens import no_such_token
 
 HIDDEN = "quarantined_"
@@ -45,6 +46,7 @@ def hide(connection: Connection, token_id: str, since_s: float, now_s: float) ->
     while report_ids := _column(connection.execute(question, (token_id, since_s, _AT_ONCE))):
         with _committing(connection):
             places = _places(connection, report_ids)
+            mark_reports(connection, report_ids)
             connection.executemany("INSERT INTO hidden_report VALUES (?,?)", [(r, token_id) for r in report_ids])
             for table in _tables(connection):
                 _move(connection, table, _shadow(connection, table), report_ids)
@@ -73,6 +75,7 @@ def lift(connection: Connection, token_id: str, now_s: float) -> int:
             for table in _tables(connection):
                 _move(connection, _shadow(connection, table), table, report_ids)
             _delete(connection, "hidden_report", report_ids)
+            mark_reports(connection, report_ids)
             waiting = [(report_id, now_s) for report_id in report_ids]
             connection.executemany("INSERT INTO log_waiting VALUES (?,?) ON CONFLICT DO NOTHING", waiting)
             _settle(connection, _places(connection, report_ids))

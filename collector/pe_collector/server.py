@@ -30,6 +30,7 @@ from pe_collector.metrics.tally import Tally
 from pe_collector.questions.log_reading import LogReading
 from pe_collector.refusal import note_refusals
 from pe_collector.reserve import Floors, Reserve
+from pe_collector.rolling import Rolling
 from pe_collector.service import Ingest
 from pe_collector.settings import Settings
 from pe_collector.store import waiting
@@ -84,6 +85,7 @@ def serve(folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
             with (
                 closing(Looking(path, writer, settings.look_every_s)),
                 closing(LogReading(path, writer)),
+                closing(Rolling(path, writer)),
                 closing(Telling(path, writer, told)),
                 closing(Passing(path, writer, hubs)) if hubs else nullcontext(),
             ):

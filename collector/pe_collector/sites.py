@@ -17,6 +17,7 @@ from pe_collector.connection import Connection
 from pe_collector.store.addresses import KeyRange, address_key, key_range
 from pe_collector.store.common_facts import SITE_OF_KEY
 from pe_collector.store.database import StoreError
+from pe_collector.store.rates import mark_all
 
 MOST_OCTETS = 16 * 1024 * 1024
 _DELIMITERS = ",;\t|"
@@ -72,6 +73,7 @@ def store_sites(connection: Connection, sites: Iterable[SitePrefix]) -> int:
             f"UPDATE report SET site={SITE_OF_KEY} WHERE address_key=:address_key",  # noqa: S608 - ours
             [{"address_key": key} for key in keys if key],
         )
+        mark_all(connection)
         (placed,) = connection.execute("SELECT count(*) FROM report WHERE site IS NOT NULL").fetchone()
         connection.execute("COMMIT")
     except sqlite3.Error as exc:

@@ -7,7 +7,7 @@ from pe_collector.store.tables import TABLES
 REFERENCE = {
     *("machine", "machine_mark", "clash", "token", "quarantine", "audit", "refusal", "site_prefix", "server_event"),
     *("pattern", "pattern_event", "pattern_mark", "pattern_look", "change", "alert", "alert_channel", "forward_loss"),
-    "forward_on",
+    *("forward_on", "rate_hour", "rate_site_hour", "rate_subnet_day", "rate_port_day"),
 }
 # One content of many reports: by its own hash.
 BY_ADDRESS = {"log_blob"}

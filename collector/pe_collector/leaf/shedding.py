@@ -12,6 +12,7 @@ from pe_protos.v1 import report_pb2 as pb
 from pe_collector.connection import Connection
 from pe_collector.store.blobs import drop_if_unheld
 from pe_collector.store.derived import boots_of, choose_speakers
+from pe_collector.store.rates import mark_reports
 from pe_collector.store.waiting import measure
 from pe_collector.stream import LEFT_OUT
 
@@ -108,6 +109,7 @@ def _answers(connection: Connection) -> Shed | None:
         connection.execute(
             "UPDATE frame SET body='' WHERE report_id=? AND body IN ('observation', 'event')", (report_id,)
         )
+        mark_reports(connection, [report_id])
         for table in ("observation", "event"):
             connection.execute(f"DELETE FROM {table} WHERE report_id=?", (report_id,))  # noqa: S608 - our names
         times, octets = times + 1, octets + sum(row["size"] for row in rows)
@@ -119,6 +121,7 @@ def _reports(connection: Connection) -> Shed | None:
     times = octets = 0
     report_ids = [row[0] for row in connection.execute(_ANY, (AT_ONCE,))]
     boot_keys = boots_of(connection, report_ids)
+    mark_reports(connection, report_ids)
     for report_id in report_ids:
         size = connection.execute("SELECT sum(length(octets)) FROM frame WHERE report_id=?", (report_id,)).fetchone()[0]
         held = connection.execute("SELECT blob FROM log_chunk WHERE report_id=? AND blob IS NOT NULL", (report_id,))

@@ -9,6 +9,7 @@ from pe_collector.questions.health import DELIVERY, PROBES
 from pe_collector.questions.log_lines import LOGS
 from pe_collector.questions.machines import MACHINE, MACHINES, TIMELINE
 from pe_collector.questions.rates import RATES
+from pe_collector.questions.rollups import ROLLUPS
 from pe_collector.questions.silence import SILENCE
 from pe_collector.questions.slow import SLOW
 
@@ -33,6 +34,7 @@ QUESTIONS: tuple[Question, ...] = (
     MACHINE,
     TIMELINE,
     *RATES,
+    *ROLLUPS,
     SLOW,
     SILENCE,
     LOGS,

@@ -10,12 +10,10 @@ import sqlalchemy as sa
 from pe_collector.engine.statistics import interval
 from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
 from pe_collector.questions.filters import conditions
+from pe_collector.store.counting import FAULT, SLOW_S
 from pe_collector.store.views import boots
 
-# A DHCP client's first try is lost and the one after next is late: nobody waits so long for an address but for a
-# switch port that is not forwarding yet, or a server that is slow.
-SLOW_S = 25.0
-FAILED = "fault"
+FAILED = FAULT
 DAY = "24h"
 _RATES = (
     Column("boots", Unit.COUNT, "boots in the period"),

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
 from pe_collector.questions.filters import conditions
-from pe_collector.questions.rates import DAY, SLOW_S
+from pe_collector.questions.rates import DAY
+from pe_collector.store.counting import SLOW_S
 from pe_collector.store.views import boots
 
 _SHARES = {"p50_s": 0.5, "p90_s": 0.9, "p99_s": 0.99}

@@ -23,6 +23,7 @@ class Task(IntEnum):
     LOG_READING = 2
     TELLING = 3
     PASSING = 4
+    ROLLING = 5
 
 
 def create(folder: Path) -> Path:

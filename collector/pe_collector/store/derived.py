@@ -9,6 +9,7 @@ from pe_collector.connection import Connection
 from pe_collector.store.common_facts import refresh_attributes
 from pe_collector.store.observed import Answer, Answers, in_table
 from pe_collector.store.phases import Seen, cells_of, first_failed, to_text
+from pe_collector.store.rates import mark_boots
 
 _AT_ONCE = 500
 # Of a boot's reports the newest speaks.
@@ -48,6 +49,7 @@ def boots_of(connection: Connection, report_ids: Collection[str]) -> set[str]:
 
 def choose_speakers(connection: Connection, boot_keys: Collection[str]) -> None:
     """Let the newest report of each of these boots speak for it: reports of them have come or gone."""
+    mark_boots(connection, boot_keys)
     connection.execute(f"{_SPEAKERS} WHERE boot_key IN (SELECT value FROM json_each(?))", (json.dumps([*boot_keys]),))  # noqa: S608
 
 

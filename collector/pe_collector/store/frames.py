@@ -14,6 +14,7 @@ from pe_collector.connection import Connection
 from pe_collector.store.common_facts import bears_attributes, refresh_attributes
 from pe_collector.store.derived import phase_columns
 from pe_collector.store.observed import Answer, in_frames, in_table
+from pe_collector.store.rates import mark
 from pe_collector.store.rows import INSERTS, Filed, finite
 from pe_collector.store.waiting import grown
 
@@ -37,6 +38,7 @@ class _Progress:
     present: set[int]
     # Whether no frame but the hello was there before.
     in_one_piece: bool
+    received_at: float
 
     def take(self, frames: Iterable[Filed]) -> list[Filed]:
         """Those frames that are not there yet, the first of each number; moves on as far as there is no gap."""
@@ -78,6 +80,7 @@ def store_frames(connection: Connection, frames: Sequence[Filed], now_s: float) 
     for frame in fresh:
         came[frame.report_id] += frame.size
     grown(connection, came)
+    mark(connection, [progress[report_id].received_at for report_id in came])
     connection.executemany(
         "UPDATE report SET stored_through=?, stored_octets=?, complete=?, summary_sequence=?, last_frame_at=? "
         "WHERE report_id=?",
@@ -110,11 +113,11 @@ def _read(connection: Connection, report_ids: Collection[str]) -> dict[str, _Pro
     """One question for all reports of a commit: each question costs a turn at the interpreter's lock."""
     wanted = json.dumps(list(report_ids))
     rows = connection.execute(
-        "SELECT report_id, stored_through, stored_octets, summary_sequence FROM json_each(?) "
+        "SELECT report_id, stored_through, stored_octets, summary_sequence, received_at FROM json_each(?) "
         "CROSS JOIN report ON report_id=value",
         (wanted,),
     )
-    progress = {row[0]: _Progress(row[0], row[1], row[2], row[3], set(), row[1] == 0) for row in rows}
+    progress = {row[0]: _Progress(row[0], row[1], row[2], row[3], set(), row[1] == 0, row[4]) for row in rows}
     # Only a carried report with a damaged record has frames behind a gap.
     behind = connection.execute(
         "SELECT frame.report_id, sequence FROM json_each(?) CROSS JOIN report ON report.report_id=value "

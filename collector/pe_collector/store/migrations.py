@@ -17,6 +17,7 @@ MIGRATIONS = (
     "0008_log_blobs",
     "0009_forwarding",
     "0010_outbox",
+    "0011_rates",
 )
 
 

@@ -15,6 +15,7 @@ from pe_collector.connection import Connection, Row
 from pe_collector.identity import Told, marks_of, resolve_machines
 from pe_collector.refusal import Reason, Refused
 from pe_collector.store.common_facts import COLUMNS, attribute_columns
+from pe_collector.store.rates import mark, mark_boots
 from pe_collector.store.rows import finite
 from pe_collector.store.waiting import grown
 
@@ -215,12 +216,14 @@ def _create_all(connection: Connection, new: Sequence[Arrived]) -> None:
             rows = []
             boot_key = _boot_key(connection, machine_id, arrived.hello.boot, booted_at) or boot_key
             # The newest report of a boot speaks for it.
+            mark_boots(connection, [boot_key])
             connection.execute("UPDATE report SET speaks=0 WHERE boot_key=?", (boot_key,))
         with_reports.add(machine_id)
         rows.append(_row(arrived, machine_id, boot_key, booted_at))
     connection.executemany(_INSERT, rows)
     hellos = [(arrived.report_id, _kept(arrived.hello)) for arrived in new]
     connection.executemany("INSERT INTO frame VALUES (?,0,'hello',?)", hellos)
+    mark(connection, [arrived.received_at for arrived in new])
     grown(connection, {report_id: len(octets) for report_id, octets in hellos})
 
 

@@ -22,6 +22,7 @@ from pe_collector.store import FILE_NAME, open_reader, open_writer
 from pe_collector.store.blobs import drop_unheld, sizes_at
 from pe_collector.store.catalog import is_sqlite
 from pe_collector.store.derived import boots_of, choose_speakers
+from pe_collector.store.rates import mark_reports
 from pe_collector.stream import LEFT_OUT
 
 AT_ONCE = 50
@@ -128,6 +129,7 @@ def _drop_reports(connection: Connection, condition: str, before_s: float, pause
         wanted = json.dumps(report_ids)
         connection.execute("BEGIN IMMEDIATE")
         boot_keys = boots_of(connection, report_ids)
+        mark_reports(connection, report_ids)
         for table in (*_OF_REPORT, "hidden_report", "report"):
             connection.execute(
                 f"DELETE FROM {table} WHERE report_id IN (SELECT value FROM json_each(?))",  # noqa: S608 - our names

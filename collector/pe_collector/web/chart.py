@@ -12,7 +12,7 @@ from pe_collector.findings.silence import silent_boots
 from pe_collector.ops.state import OpsState
 from pe_collector.questions import connected
 from pe_collector.questions.filters import moment
-from pe_collector.questions.rates import SLOW_S
+from pe_collector.store.counting import SLOW_S
 from pe_collector.store.views import boots
 
 CHART_HOURS = 24
