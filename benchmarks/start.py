@@ -4,7 +4,8 @@ Usage: python benchmarks/start.py [RUNS]
 
 Under Wine, which is not Windows PE: the seconds say what the agent adds to a bare start of Python, not what a machine
 will show. The commands take turns, so that what else the machine does meets all of them; processor seconds (of the
-program alone, up to the first question) hold on a busy machine too.
+program alone, up to the first question) hold on a busy machine too. The hook is timed from the command interpreter that
+winpeshl.exe would start to the moment that the report itself names for its first question.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
+from pe_agent import wire
+from pe_agent.bundle import read_bundle
+from pe_agent.model import Observation, Verdict
+from pe_image.hooks import HOOK_SCRIPT
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PYTHON, WHEELS = (REPOSITORY / ".venv" / name for name in ("windows-python", "windows-wheels"))
 WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
 FIRST_PROBE_S, PACKED_BYTES, UNPACKED_BYTES = 0.5, 15_000_000, 30_000_000
 # Says so on stdout when the first probe is asked: its module is loaded, and its function is called.
-_WATCHED = """
+WATCHED = """
 import sys, threading
 def see(frame, event, _):
     if not threading.current_thread().name.startswith("probe-"):
@@ -42,16 +48,16 @@ sys.argv = ["pe_agent", *sys.argv[1:]]
 import runpy
 runpy.run_module("pe_agent", run_name="__main__", alter_sys=True)
 """
+_NOWHERE = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
 _QUIET = {"PE_AGENT_WATCH_S": "0", "PE_AGENT_WAIT_FOR_ADDRESS_S": "0.1", "PE_AGENT_TIMEOUT_S": "0.1"}
 _COLLECTOR = {"PE_AGENT_COLLECTOR": "127.0.0.1:1", "PE_AGENT_PLAIN": "1"}
-_HOOK = (r".\python.exe", "-c", _WATCHED, "auto", "--foreground")
-_REPORT = (r".\python.exe", "-c", _WATCHED, "report")
+_AUTO = (r".\python.exe", "-c", WATCHED, "auto", "--foreground")
+_REPORT = (r".\python.exe", "-c", WATCHED, "report")
 COMMANDS = {
     "python -c pass": ((r".\python.exe", "-c", "print(flush=True)"), {}),
-    "auto: first probe": ((*_HOOK, "--no-send"), {}),
-    "auto: first probe, a collector named": (_HOOK, _COLLECTOR),
+    "auto: first probe": ((*_AUTO, "--no-send"), {}),
+    "auto: first probe, a collector named": (_AUTO, _COLLECTOR),
     "report: first probe": ((*_REPORT, "--no-send"), {}),
-    "auto: detached": ((r".\python.exe", "-m", "pe_agent", "auto", "--no-send"), {}),
 }
 
 
@@ -62,7 +68,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         payload, *_ = (_built(Path(name), *options) for options in ((), ("--tls",), ("--full",)))
         with _machine(Path(name), payload) as (folder, environment):
-            _time_all(int(sys.argv[1]) if len(sys.argv) > 1 else 5, folder, environment)
+            runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+            _time_hook(runs, folder, environment)
+            _time_all(runs, folder, environment)
 
 
 def _built(folder: Path, *options: str) -> Path:
@@ -100,9 +108,8 @@ def _machine(place: Path, payload: Path) -> Iterator[tuple[Path, dict[str, str]]
         | _QUIET
     )
     server = shutil.which("wineserver") or "/usr/lib/wine/wineserver64"
-    quiet = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
-    subprocess.run([server, "-p"], env=environment, check=True, **quiet)
-    subprocess.run([WINE, "wineboot", "-i"], env=environment, check=True, **quiet)
+    subprocess.run([server, "-p"], env=environment, check=True, **_NOWHERE)
+    subprocess.run([WINE, "wineboot", "-i"], env=environment, check=True, **_NOWHERE)
     folder = prefix / "drive_c" / "pe-agent"
     with zipfile.ZipFile(payload) as archive:
         archive.extractall(folder)
@@ -110,6 +117,50 @@ def _machine(place: Path, payload: Path) -> Iterator[tuple[Path, dict[str, str]]
         yield folder, environment
     finally:
         subprocess.run([server, "-k"], env=environment, check=False)
+
+
+def _time_hook(runs: int, folder: Path, environment: dict[str, str]) -> None:
+    """From the start of what winpeshl.exe starts until it ends, and until the first probe is asked."""
+    (folder / "hook.cmd").write_text(HOOK_SCRIPT, newline="")
+    (folder / "pythonw.exe").rename(folder / "pythonw.hidden")
+    # Windows' clock since boot less ours: the pipe only ever delays, so the largest is the nearest.
+    apart_s = max(_clocks_apart_s(folder, environment) for _ in range(5))
+    taken: dict[str, list[float]] = {}
+    for _ in range(runs):
+        for way, hidden in (("hook.cmd", "pythonw.hidden"), ("hook.cmd, no pythonw.exe", "pythonw.exe")):
+            (folder / hidden).rename(folder / ("pythonw.exe" if hidden == "pythonw.hidden" else "pythonw.hidden"))
+            began_s = time.monotonic()
+            subprocess.run([WINE, "cmd", "/c", r"C:\pe-agent\hook.cmd"], env=environment, check=True, **_NOWHERE)
+            taken.setdefault(f"{way}: to its end", []).append(time.monotonic() - began_s)
+            asked_s = _first_question_s(folder / "spool") - apart_s - began_s
+            taken.setdefault(f"{way}: first probe", []).append(asked_s)
+    for title, rows in taken.items():
+        over = " OVER" if "first probe" in title and statistics.median(rows) > FIRST_PROBE_S else ""
+        print(f"{title:37} {statistics.median(rows):5.2f} s median of {runs}, {min(rows):.2f} s best{over}")
+
+
+def _clocks_apart_s(folder: Path, environment: dict[str, str]) -> float:
+    command = [WINE, r".\python.exe", "-c", "import time; print(time.monotonic(), flush=True)"]
+    with subprocess.Popen(command, env=environment, cwd=folder, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as process:
+        told, now_s = process.stdout.readline(), time.monotonic()
+        process.communicate()
+    return float(told) - now_s
+
+
+def _first_question_s(spool: Path) -> float:
+    """When the first probe of the kept report began, by Windows' clock since boot; the report is removed."""
+    until_s = time.monotonic() + 60
+    while time.monotonic() < until_s:
+        time.sleep(0.2)
+        state = spool / "pe-agent.state.json"
+        for path in spool.glob("*.pespool"):
+            frames = [wire.parse_frame(r) for r in read_bundle(path.read_bytes()) if isinstance(r, bytes)]
+            records = [wire.decode_record(frame) for frame in frames[1:]]
+            if any(isinstance(record, Verdict) for record in records):
+                path.unlink()
+                state.unlink(missing_ok=True)
+                return min(record.started_at_s for record in records if isinstance(record, Observation))
+    sys.exit("the agent that the hook started left no report")
 
 
 def _time_all(runs: int, folder: Path, environment: dict[str, str]) -> None:
@@ -136,12 +187,12 @@ def _time(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -
     ) as process:
         process.stdout.readline()
         elapsed_s = time.monotonic() - began
-        processor_s = _processor_s(process.pid)
+        spent_s = processor_s(process.pid)
         process.communicate()
-    return elapsed_s, processor_s
+    return elapsed_s, spent_s
 
 
-def _processor_s(pid: int) -> float:
+def processor_s(pid: int) -> float:
     """User and system time (proc(5), stat, fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -48,7 +48,7 @@ k.CreateToolhelp32Snapshot.restype = k.OpenProcess.restype = ctypes.c_void_p
 snapshot, entry = ctypes.c_void_p(k.CreateToolhelp32Snapshot(2, 0)), Entry(ctypes.sizeof(Entry))
 more = k.Process32First(snapshot, ctypes.byref(entry))
 while more:
-    if entry.name.lower() == b"python.exe":
+    if entry.name.lower() in (b"python.exe", b"pythonw.exe"):
         print(hex(k.GetPriorityClass(ctypes.c_void_p(k.OpenProcess(0x1000, False, entry.pid)))))
     more = k.Process32Next(snapshot, ctypes.byref(entry))
 """
@@ -206,6 +206,14 @@ def test_an_agent_killed_at_any_moment_delays_nothing(machine, inserted):
         end_agents(machine)
         assert max(s.elapsed_s for s in started) < AS_LONG_AS_IT_WATCHES_S / 2
         assert (drive / "ran.txt").exists()
+
+
+def test_a_payload_without_pythonw_detaches_by_itself(machine, inserted):
+    drive = inserted("plain")
+    (drive / "pe-agent" / "pythonw.exe").unlink()
+    (started,) = machine.boot(PE_AGENT_WATCH_S="60")
+    assert started.elapsed_s < AS_LONG_AS_IT_WATCHES_S / 2
+    assert wait_for(lambda: agents(machine))
 
 
 def test_an_agent_that_cannot_start_delays_nothing(machine, inserted):

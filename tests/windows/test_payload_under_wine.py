@@ -13,6 +13,8 @@ from subprocess import DEVNULL
 
 import pytest
 
+from benchmarks.start import FIRST_PROBE_S, WATCHED, processor_s
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
 WINDOWS_WHEELS = Path(os.environ.get("PE_WINDOWS_WHEELS", REPOSITORY / ".venv" / "windows-wheels"))
@@ -64,7 +66,7 @@ def machine(tmp_path_factory):
             [WINE, *command], env=changed, stdin=DEVNULL, capture_output=True, cwd=folder, timeout=120, check=False
         )
 
-    run.folder = folder
+    run.folder, run.environment = folder, environment
     yield run
     subprocess.run([shutil.which("wineserver") or "/usr/lib/wine/wineserver64", "-k"], env=environment, check=False)
 
@@ -154,6 +156,24 @@ def test_grpc_is_not_loaded_when_nothing_is_sent(machine):
     code += "try: runpy.run_module('pe_agent', run_name='__main__')\nexcept SystemExit: print('grpc' in sys.modules)"
     done = machine(r".\python.exe", "-c", code)
     assert done.stdout.split()[-1] == b"False", done.stderr
+
+
+def test_the_first_question_costs_little_of_the_processor(machine):
+    """Seconds of the processor: those of the clock say how busy this machine is. A fifth of this was measured."""
+    words = ["auto", "--foreground", "--no-send"]
+    told = machine.environment | {"PE_AGENT_WATCH_S": "0", "PE_AGENT_WAIT_FOR_ADDRESS_S": "0.1"}
+    with subprocess.Popen(
+        [WINE, r".\python.exe", "-c", WATCHED, *words],
+        env=told,
+        cwd=machine.folder,
+        stdin=DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=DEVNULL,
+    ) as process:
+        assert process.stdout.readline().strip() == b"asked"
+        spent_s = processor_s(process.pid)
+        process.communicate()
+    assert spent_s < 2 * FIRST_PROBE_S
 
 
 def test_the_launcher_passes_options_and_exit_code(machine):

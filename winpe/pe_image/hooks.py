@@ -21,11 +21,17 @@ INI_LINE = rf"%SYSTEMROOT%\System32\cmd.exe, /c %SYSTEMDRIVE%\{HOOK_PATH}"
 # Wine does not set SystemDrive to the drive of the image; the drive of the script itself is right everywhere.
 STARTNET_LINE = rf'@if exist "%~d0\{HOOK_PATH}" call "%~d0\{HOOK_PATH}"'
 UNATTEND_COMMAND = rf"cmd.exe /c %SYSTEMDRIVE%\{HOOK_PATH}"
-# `start` returns at once. Each line says @, because a script that calls this one keeps its own echo.
+# `start` returns at once. Each line says @, because a script that calls this one keeps its own echo. pythonw.exe has no
+# console, so it is out of sight and on its own from the first moment; in a payload without it python.exe starts itself
+# once more to get there. Were there neither, `start` would open a window to say so.
+_BACKGROUND = '@if {condition} start "" /b /belownormal "%~dp0{program}" -m pe_agent {words} >nul 2>&1 <nul\r\n'
 HOOK_SCRIPT = (
     "@rem Starts pe-agent beside the deployment and returns at once, always with 0.\r\n"
-    '@if exist "%~dp0python.exe" start "" /b /belownormal "%~dp0python.exe" -m pe_agent auto >nul 2>&1 <nul\r\n'
-    "@exit /b 0\r\n"
+    + _BACKGROUND.format(condition=r'exist "%~dp0pythonw.exe"', program="pythonw.exe", words="auto --foreground")
+    + _BACKGROUND.format(
+        condition=r'not exist "%~dp0pythonw.exe" if exist "%~dp0python.exe"', program="python.exe", words="auto"
+    )
+    + "@exit /b 0\r\n"
 )
 COMMAND_SCRIPT = rf'@"%~d0\{FOLDER}\python.exe" -m pe_agent %*' + "\r\n"
 
