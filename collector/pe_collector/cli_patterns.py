@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import json
 import time
@@ -162,6 +163,22 @@ def merge(pattern: str, into: str, data: Path, note: str) -> None:
     _set(data, pattern, "merge", value=into, note=note)
 
 
+class TimeOfChange(Since):
+    """A moment as in `--since`, or a time of day: 10:00 is the last 10:00 in UTC that has passed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Unix seconds."""
+        try:
+            of_day = dt.time.fromisoformat(value) if isinstance(value, str) and ":" in value[:3] else None
+        except ValueError:
+            of_day = None
+        if of_day is None:
+            return super().convert(value, param, ctx)
+        now = dt.datetime.now(dt.UTC)
+        moment = dt.datetime.combine(now.date(), of_day, of_day.tzinfo or dt.UTC)
+        return (moment if moment <= now else moment - dt.timedelta(days=1)).timestamp()
+
+
 class Ledger(click.Group):
     """Its list is the question about changes, with the words that all questions know."""
 
@@ -187,7 +204,7 @@ def changes() -> None:
 @changes.command("add")
 @click.argument("text")
 @DATA
-@click.option("--at", "at_s", type=Since(), metavar="2h|TIME", help="How long ago, or when [now].")
+@click.option("--at", "at_s", type=TimeOfChange(), metavar="2h|TIME", help="How long ago, or when [now].")
 @click.option("--subnet", default="", metavar="PREFIX", help="Where; everywhere without it.")
 @click.option("--server", default="", help="At which server.")
 @click.option("--who", default="", help="Who did it [you].")
