@@ -17,7 +17,8 @@ from starlette.responses import Response, StreamingResponse
 
 from pe_collector.ops.route import state_of
 from pe_collector.ops.state import OpsState
-from pe_collector.questions import ask, connected, question_named
+from pe_collector.questions import LIMIT, ask, connected, question_named
+from pe_collector.questions.asking import MOST_ROWS_EVER
 from pe_collector.store.phases import PHASES
 from pe_collector.web.view import asked_filters, page, templates
 
@@ -25,6 +26,8 @@ EVERY_S = 2.0
 # A stream ends after so long; the browser asks again, and then with the rights it has by then.
 LASTS_S = 300.0
 _MOST_BOARDS = 50
+# Rows on the board; the numbers above it are those of all.
+MOST_SHOWN = 1000
 _STATES = ("failed", "running", "warning", "ok")
 
 
@@ -85,10 +88,17 @@ def _found(state: OpsState, words: Mapping[str, str]) -> dict[str, Any]:
     if question is None:
         raise TypeError("the table of questions has no row `deploying`")
     with connected(state.folder) as connection:
-        answer = ask(connection, question, words, state.now_s())
+        answer = ask(connection, question, {**words, LIMIT.name: MOST_ROWS_EVER}, state.now_s())
     counts = Counter(row["state"] for row in answer.rows)
-    return {"rows": answer.rows, "phases": PHASES, "counts": {name: counts[name] for name in _STATES}}
+    shown = answer.rows[:MOST_SHOWN]
+    cut = (
+        f"The first {len(shown):,} of {len(answer.rows):,}: failed ones, then the latest."
+        if len(answer.rows) > len(shown)
+        else ""
+    )
+    return {"rows": shown, "phases": PHASES, "counts": {name: counts[name] for name in _STATES}, "cut": cut}
 
 
 def _drawn(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {"rows": templates().get_template("board_rows.html").render(found), "counts": found["counts"]}
+    rows = templates().get_template("board_rows.html").render(found)
+    return {"rows": rows, "counts": found["counts"], "cut": found["cut"]}

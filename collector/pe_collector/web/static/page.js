@@ -26,7 +26,16 @@ function themeButton() {
     try { localStorage.setItem("theme", next); } catch (refused) { /* lasts for this page only */ }
     name();
   });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", name);
   name();
+}
+
+// The newest stretch of time is the last column: on a narrow screen it would lie outside.
+function newestFirst() {
+  for (const map of document.querySelectorAll("table.map")) {
+    const box = map.closest(".scroll");
+    box.scrollLeft = box.scrollWidth;
+  }
 }
 
 function keys() {
@@ -63,6 +72,7 @@ function draw(board, told) {
   // The rows come escaped from the server, and the policy of the page lets no script of theirs run.
   board.tBodies[0].innerHTML = told.rows;
   localTimes(board);
+  document.getElementById("cut").textContent = told.cut;
   for (const [state, count] of Object.entries(told.counts)) {
     document.querySelector(`[data-count="${state}"]`).textContent = count;
   }
@@ -105,6 +115,7 @@ function opening(report) {
 }
 
 localTimes(document);
+newestFirst();
 themeButton();
 keys();
 liveBoard();
