@@ -30,15 +30,64 @@ def test_a_page_draws_fits_and_can_be_read_in_both_themes(visitor, served, place
         seen = visitor.run(CONTRAST, 4.5)
         assert seen["looked"] > 10
         assert seen["found"] == [], theme
+    # Chosen by the button, not by the system: paper is white all the same.
+    visitor.run("document.getElementById('theme').click()")
+    assert visitor.run("return document.documentElement.dataset.theme") == "dark"
     for pixels in (1280, 375):
         visitor.width(pixels)
         assert visitor.run("return document.documentElement.scrollWidth") <= pixels
     visitor.media("print")
     assert visitor.run("return getComputedStyle(document.querySelector('.top')).display") == "none"
     assert visitor.run("return document.querySelector('main').getBoundingClientRect().height") > 50
+    assert visitor.run(CONTRAST, 4.5)["found"] == [], "printed"
+    assert visitor.run("return getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
     visitor.media("")
     assert visitor.complaints() == []
     assert visitor.asked_hosts() == {served.ops}
+
+
+def test_the_newest_stretch_of_time_is_in_view_on_a_narrow_screen(visitor, places):
+    visitor.width(375)
+    visitor.open(places["subnets"])
+    left, right = visitor.run(
+        "const cells = document.querySelectorAll('.map tbody tr:first-child td');"
+        "const place = cells[cells.length - 1].getBoundingClientRect(); return [place.left, place.right]"
+    )
+    assert 0 <= left < right <= 375
+
+
+def test_ids_and_codes_stay_on_one_line_and_rows_are_no_taller_than_their_text(visitor, places):
+    visitor.open(places["machines"])
+    heights = visitor.run("return [...document.querySelectorAll('table.answer tbody tr')].map(row => row.offsetHeight)")
+    assert len(heights) == 40
+    assert max(heights) <= 60
+    visitor.open("/q/patterns")
+    assert all(text.count("`") == 0 for text in visitor.texts("main"))
+    tall = visitor.run("return [...document.querySelectorAll('table.answer tbody tr')].map(row => row.offsetHeight)")
+    assert max(tall) <= 110
+    onsets = visitor.run("return [...document.querySelectorAll('td[data-name=onset] time')].length")
+    assert onsets >= 1
+
+
+def test_on_a_narrow_screen_outcome_and_title_come_first(visitor, places):
+    visitor.width(375)
+    for path, name in ((places["machines"], "outcome"), ("/q/patterns", "title")):
+        visitor.open(path)
+        placed = visitor.run(
+            "return [...document.querySelectorAll('table.answer tbody tr:first-child td:not(:empty)')]"
+            ".map(cell => [cell.getBoundingClientRect(), cell.dataset.name])"
+            ".sort((a, b) => a[0].top - b[0].top || a[0].left - b[0].left).map(place => place[1])"
+        )
+        assert name in placed[:2], placed
+
+
+def test_the_button_names_the_other_theme_also_after_the_system_changed(visitor):
+    visitor.open("/q")
+    said = []
+    for theme in ("light", "dark"):
+        visitor.theme(theme)
+        said.append(visitor.text("#theme"))
+    assert said == ["Dark", "Light"]
 
 
 def test_what_is_not_there_is_said_on_a_page(visitor):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pe_collector import output
 from pe_collector.findings.silence import who_of
@@ -27,6 +27,13 @@ _LINKS = {
     "id": "/pattern/",
     "prefix": "/map?prefix=",
 }
+
+
+# Columns whose moments are texts.
+_ISO_TIMES = frozenset({"onset", "ended"})
+_NUMBERS = frozenset({Unit.SECONDS, Unit.SHARE, Unit.COUNT, Unit.OCTETS})
+# A text up to this length stays on one line of a table.
+_LONG = 40
 
 
 def tame(value: Any) -> Any:
@@ -100,9 +107,28 @@ def cell(column: Column, row: Row) -> Any:
         return ""
     if column.unit in _OF_UNIT:
         return _OF_UNIT[column.unit](value)
+    if column.name in _ISO_TIMES and isinstance(value, str):
+        return iso_moment(value)
     if column.name in _LINKS and isinstance(value, str):
         return Markup('<a href="{}{}">{}</a>').format(_LINKS[column.name], quote(value, safe=""), tame(value))
     return _plain(value)
+
+
+def cell_class(value: Any, unit: str = "") -> str:
+    """How wide a cell may be: numbers to the right, long texts in lines, lists cut; the rest on one line."""
+    if unit in _NUMBERS or (isinstance(value, int | float) and unit == ""):
+        return "n"
+    if isinstance(value, list | tuple | Mapping):
+        return "listed"
+    return "long" if isinstance(value, str) and len(value) > _LONG else ""
+
+
+def coded(text: str) -> Markup:
+    """What stands between backticks, as code."""
+    parts = [escape(tame(part)) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(tame(text))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def _plain(value: Any) -> Any:
@@ -124,14 +150,17 @@ _OF_UNIT: Mapping[str, Callable[[Any], Any]] = {
     Unit.FLAG: lambda value: "yes" if value else "no",
 }
 FILTERS: Mapping[str, Callable[..., Any]] = {
-    "moment": moment,
+    "bare": lambda text: text.replace("`", ""),
+    "coded": coded,
     "iso_moment": iso_moment,
-    "share": share,
+    "moment": moment,
     "seconds": seconds,
+    "share": share,
 }
 GLOBALS: Mapping[str, Callable[..., Any]] = {
     "boot_place": boot_place,
     "cell": cell,
+    "cell_class": cell_class,
     "heat": heat,
     "with_words": with_words,
 }
