@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from string import Template
 
+from pe_agent.asked_again import PROBE as ASKED_AGAIN
+from pe_agent.asked_again import asked_again
 from pe_agent.boot_order import PROBE as BOOT_ORDER
 from pe_agent.boot_order import Clocks, boot_order
 from pe_agent.model import (
@@ -34,7 +36,7 @@ _NEVER_CERTAIN = 0.99
 # What a log says of a fault is worth less when the same path answers now.
 _OPEN_NOW = 0.6
 # They explain other answers and are no cause themselves.
-_AUXILIARY = frozenset({"path-trace", "logs", "wpeinit", BOOT_ORDER})
+_AUXILIARY = frozenset({"path-trace", "logs", "wpeinit", BOOT_ORDER, ASKED_AGAIN})
 # Signatures whose lines are written when Setup asks the WDS server.
 _ASKED = "wds-client-*"
 _SEVERITY = {Status.HEALTHY: 0, Status.UNKNOWN: 0, Status.WARNING: 1, Status.FAULT: 2}
@@ -78,8 +80,7 @@ def judge(
     With the machine's clocks the stamps of log lines are laid beside the timeline.
     """
     found = tuple(hits)
-    order = order_of(found, events, clocks)
-    observations = (*observations, order) if order else observations
+    observations = (*observations, *compared(found, observations, events, clocks))
     related = relate(observations, events)
     causes = _merged(
         itertools.chain(
@@ -93,10 +94,13 @@ def judge(
     return Judgement(findings, _verdict(leading, observations, ruled_out, signatures))
 
 
-def order_of(hits: Iterable[LogHit], events: Sequence[Event], clocks: Clocks | None) -> Observation | None:
-    """Whether Setup asked the WDS server before the address was there, by the lines that say that it failed."""
+def compared(
+    hits: Sequence[LogHit], observations: Sequence[Observation], events: Sequence[Event], clocks: Clocks | None
+) -> tuple[Observation, ...]:
+    """What the lines that say that Setup's asking failed tell beside the timeline, and beside the answers of now."""
     stamps = (hit.time for hit in hits if isinstance(hit.row, Signature) and fnmatchcase(hit.row.id, _ASKED))
-    return boot_order(stamps, events, clocks)
+    told = (boot_order(stamps, events, clocks), asked_again(hits, observations))
+    return tuple(observation for observation in told if observation is not None)
 
 
 def _from_hit(hit: LogHit, row: Signature) -> _Cause:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pe_agent.boot_order import Clocks
-from pe_agent.judge import Judgement, judge, order_of
+from pe_agent.judge import Judgement, compared, judge
 from pe_agent.model import Clock, Event, EventKind, Observation, Outcome, Reason
 from pe_agent.related import relate
 from pe_agent.scan import LogHit, scan_log
@@ -54,9 +54,10 @@ def judged(case: Case, signatures: SignatureSet) -> Judgement:
 
 def marks_of(case: Case, signatures: SignatureSet) -> set[str]:
     """The signatures whose conditions hold, before one explains another."""
-    from_logs = {hit.row.id for hit in hits_of(case, signatures) if isinstance(hit.row, Signature)}
-    order = order_of(hits_of(case, signatures), case.events, case.clocks)
-    related = relate((*case.observations, order) if order else case.observations, case.events)
+    hits = hits_of(case, signatures)
+    from_logs = {hit.row.id for hit in hits if isinstance(hit.row, Signature)}
+    told = compared(hits, case.observations, case.events, case.clocks)
+    related = relate((*case.observations, *told), case.events)
     measured = {s.id for s in signatures.signatures for pair in related if s.when.match_observation(pair.seen)}
     return from_logs | measured
 

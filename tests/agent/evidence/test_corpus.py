@@ -50,3 +50,13 @@ def test_no_sentence_of_a_case_lacks_a_value(folder: Path, rows: SignatureSet) -
     sentences = [s for f in judgement.findings for s in (f.title, f.advice)]
     sentences += [r.because for r in judgement.verdict.ruled_out]
     assert not [s for s in sentences if "(not known)" in s or "$" in s]
+
+
+@pytest.mark.parametrize("name", ["open-now-log-says-closed", "asked-after-address"])
+def test_a_server_that_answers_again_is_not_called_blocked(name: str, rows: SignatureSet) -> None:
+    verdict = judged(read_case(CORPUS / name), rows).verdict
+    assert "answers on TCP 5040 now" in verdict.title
+    assert "no session with the WDS server at " in verdict.title
+    assert verdict.advice.startswith("Start Setup again.")
+    assert "restart of the WDSServer service" in verdict.advice
+    assert "Check that TCP 135" not in verdict.advice
