@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ class Recorder:
     records: list[Record] = field(default_factory=list)
     _spool: Spool | None = None
     _shipment: Shipment | None = None
+    _hello: bytes = b""
     _unkept: str = ""
     _no_wire: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -59,9 +60,10 @@ class Recorder:
             return
         try:
             self._spool = Spool.create(self.folders, self._name())
-            self._spool.append(wire.encode_hello(self.opening, self.clock()).SerializeToString())
         except NotKept as exc:
             self._unkept = str(exc)
+        self._hello = wire.encode_hello(self.opening, self.clock()).SerializeToString()
+        self._keep(self._hello)
         self._beginning = threading.Thread(target=self._begin, args=(begin_shipment,), name="begin", daemon=True)
         self._beginning.start()
 
@@ -155,7 +157,23 @@ class Recorder:
         try:
             self._spool.append(payload)
         except NotKept as exc:
-            self._unkept = str(exc)
+            self._keep_elsewhere(self._spool, exc)
+
+    def _keep_elsewhere(self, spool: Spool, because: NotKept) -> None:
+        """Go on in a later folder: a drive that was pulled out or is full must not cost the report."""
+        later = self.folders[self.folders.index(spool.path.parent) + 1 :]
+        try:
+            self._spool = spool.moved(later, self._name(), self._payloads)
+        except NotKept as exc:
+            self._unkept = f"{because}; {exc}"
+
+    def _payloads(self) -> Iterator[bytes]:
+        """Everything so far as the spool holds it."""
+        from pe_agent import wire  # noqa: PLC0415 - loaded in open()
+
+        yield self._hello
+        for number, record in enumerate(self.records, start=1):
+            yield wire.encode_record(number, record).SerializeToString()
 
     def _kept_only(self, because: str) -> Delivery:
         path = self._kept_path()

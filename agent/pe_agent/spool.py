@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,11 +54,42 @@ class Spool:
         except OSError as exc:
             raise NotKept(f"{self.path}: {exc.strerror or exc}; free some space or attach a USB drive") from exc
 
+    def moved(self, folders: Iterable[Path], name: str, payloads: Callable[[], Iterable[bytes]]) -> Spool:
+        """The whole report anew in the first of these folders that takes it; what this file has of it goes.
+
+        The medium of this file may be full, or gone with all that was written to it.
+
+        Raises:
+            NotKept: none takes it; the message says why for each.
+        """
+        refusals = []
+        for folder in folders:
+            try:
+                other = Spool.create((folder,), name)
+                other._take(payloads())
+            except NotKept as exc:
+                refusals.append(str(exc))
+                continue
+            self.discard()
+            return other
+        raise NotKept("; ".join(refusals) or "there is no other folder")
+
+    def _take(self, payloads: Iterable[bytes]) -> None:
+        """All of them, or no file."""
+        try:
+            for payload in payloads:
+                self.append(payload)
+        except NotKept:
+            self.discard()
+            raise
+
     def close(self) -> None:
-        """Close the file, keep it."""
-        self._file.close()
+        """Close the file, keep it. Every record was forced to the medium, or its loss was told, before this."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def discard(self) -> None:
-        """Close and remove it: the collector has the report."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        """Close and remove it: the collector has the report. A medium that keeps it leaves one to be sent twice."""
+        self.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from pe_agent import model, ship, wire
+from pe_agent.bundle import read_bundle
 from pe_agent.errors import NotDelivered, UsageError
 from pe_agent.recorder import Recorder
 from pe_agent.trust import Trust
@@ -159,6 +160,47 @@ def test_a_report_that_can_neither_go_nor_stay_says_so(tmp_path):
     assert not delivery.stored
     assert delivery.kept == ""
     assert "NOT kept either" in delivery.text
+
+
+@pytest.fixture
+def small_drive(tmp_path):
+    """A drive that is full after 64 KiB."""
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(drive)], check=True)
+    yield drive
+    subprocess.run(["umount", str(drive)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small drive needs root")
+def test_a_report_that_outgrows_its_drive_goes_on_whole_in_the_next_folder(small_drive, tmp_path):
+    recorder = Recorder(an_opening(), lambda: CLOCK, (small_drive / "spool", tmp_path / "next"))
+    recorder.open(lambda: None)
+    chunks = [model.LogChunk("setupact.log", at, os.urandom(20_000), 100_000) for at in range(0, 100_000, 20_000)]
+    for record in (*records(), *chunks):
+        recorder.add(record)
+    delivery = recorder.finish(1)
+    (kept,) = (tmp_path / "next").iterdir()
+    assert delivery.kept == str(kept)
+    hello, *frames = (wire.parse_frame(payload) for payload in read_bundle(kept.read_bytes()))
+    assert wire.decode_hello(hello.hello).report_id == recorder.opening.report_id
+    assert [wire.decode_record(frame) for frame in frames] == recorder.records
+    assert list((small_drive / "spool").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small drive needs root")
+def test_a_report_that_no_drive_holds_says_so_for_each(small_drive, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    recorder = Recorder(an_opening(), lambda: CLOCK, (small_drive / "spool", blocked / "spool"))
+    recorder.open(lambda: None)
+    recorder.add(model.LogChunk("setupact.log", 0, os.urandom(100_000), 100_000))
+    # Short enough to wait in the file's buffer until it is closed.
+    recorder.add(next(records()))
+    delivery = recorder.finish(1)
+    assert delivery.kept == ""
+    assert "No space left" in delivery.text
+    assert "Not a directory" in delivery.text
 
 
 def test_fifty_reports_at_once_are_each_stored_once(collector):
