@@ -73,6 +73,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     cli_carry.decode,
     cli_carry.export,
     cli_serve.init,
+    cli_serve.certificate,
     cli_serve.serve,
     cli_serve.check_config,
     cli_tokens.tokens,

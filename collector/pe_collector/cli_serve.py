@@ -27,6 +27,23 @@ def init(data: Path) -> None:
     )
 
 
+@click.group()
+def certificate() -> None:
+    """The certificates that `init` made."""
+
+
+@certificate.command()
+@DATA
+def renew(data: Path) -> None:
+    """Sign ca.pem and server.pem anew, with the same keys and names, for ten years."""
+    from pe_collector import renewal, trust  # noqa: PLC0415 - cryptography is slow to load
+
+    made = renewal.renew(data, time.time())
+    click.echo(f"{data / trust.CERTIFICATE} and {data / trust.CA} are good until {made.until}. Next:")
+    click.echo("  restart pe-collector serve: until then it shows the old certificate")
+    click.echo(f"  put the new {trust.CA} into the boot images before {made.images_until}, when that in them ends")
+
+
 @click.command()
 @DATA
 @click.option("--ingest", metavar="HOST:PORT", help="Where reports come in [0.0.0.0:7443]; port 0: any free one.")

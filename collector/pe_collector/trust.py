@@ -34,6 +34,14 @@ class ServerTrust:
     certificate: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Both as PEM."""
+
+    authority: bytes
+    server: bytes
+
+
 def init(folder: Path, now_s: float) -> None:
     """Make the data folder: authority, server certificate, database, first tokens. Nobody else may read it.
 
@@ -70,16 +78,23 @@ def read_server_trust(key: Path, certificate: Path) -> ServerTrust:
 
 
 def _make_certificates(folder: Path, now_s: float) -> None:
-    until = datetime.datetime.fromtimestamp(now_s, datetime.UTC) + datetime.timedelta(days=VALID_DAYS)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    made = signed(ca_key, key, now_s)
+    _write(folder / CA_KEY, _private_pem(ca_key))
+    _write(folder / KEY, _private_pem(key))
+    _write(folder / CERTIFICATE, made.server)
+    # Last: its presence means that the folder is whole.
+    _write(folder / CA, made.authority)
+
+
+def signed(ca_key: ec.EllipticCurvePrivateKey, key: ec.EllipticCurvePrivateKey, now_s: float) -> Certificates:
+    """The authority's and the server's certificate, valid from far in the past until ten years after now."""
+    until = datetime.datetime.fromtimestamp(now_s, datetime.UTC) + datetime.timedelta(days=VALID_DAYS)
     ca_name, name = _name("pe-collector private CA"), _name(SERVER_NAME)
     authority = _authority(_builder(ca_name, ca_name, ca_key.public_key(), until)).sign(ca_key, hashes.SHA256())
     server = _server(_builder(name, ca_name, key.public_key(), until), ca_key).sign(ca_key, hashes.SHA256())
-    _write(folder / CA_KEY, _private_pem(ca_key))
-    _write(folder / KEY, _private_pem(key))
-    _write(folder / CERTIFICATE, server.public_bytes(serialization.Encoding.PEM))
-    # Last: its presence means that the folder is whole.
-    _write(folder / CA, authority.public_bytes(serialization.Encoding.PEM))
+    pem = serialization.Encoding.PEM
+    return Certificates(authority.public_bytes(pem), server.public_bytes(pem))
 
 
 def _builder(

@@ -167,7 +167,7 @@ def _certificate(path: Path, now_s: float) -> Checked:
     if read.not_valid_before_utc.timestamp() > now_s:
         said = f"is valid from {read.not_valid_before_utc:%Y-%m-%d} only"
         return Checked(name, Health.FAULT, said, "check this machine's clock")
-    return _expires(name, (until_s - now_s) / DAY_S, CERTIFICATE_WARNS_DAYS, "renew it, then the boot images")
+    return _expires(name, (until_s - now_s) / DAY_S, CERTIFICATE_WARNS_DAYS, "pe-collector certificate renew")
 
 
 def _expires(name: str, days: float, warns_days: int, advice: str) -> Checked:
