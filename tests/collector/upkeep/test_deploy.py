@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -139,6 +140,24 @@ def test_the_container_file_builds_from_the_wheel_and_serves_as_somebody():
     lines = (DEPLOY / "Containerfile").read_text().splitlines()
     words = [line.split()[0] for line in lines if line and not line.startswith(("#", " "))]
     assert words[0] == "FROM"
-    assert set(words) <= {"FROM", "COPY", "RUN", "USER", "ENV", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD"}
+    assert set(words) <= {"FROM", "COPY", "RUN", "USER", "ENV", "VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
     assert "COPY dist/*.whl constraints.txt /tmp/" in lines
     assert "USER 10001" in lines
+
+
+def test_the_health_check_of_the_container_is_content_while_both_listeners_answer(start):
+    (line,) = (row for row in (DEPLOY / "Containerfile").read_text().splitlines() if row.startswith("HEALTHCHECK"))
+    python, flag, code = json.loads(line.partition(" CMD ")[2])
+    running = start(told=("--ops", "127.0.0.1:0"))
+    ports = [address.rpartition(":")[2] for address in (running.address, running.ops)]
+    assert "(7443, 7480)" in code
+
+    def checked(first, second):
+        command = [sys.executable, flag, code.replace("(7443, 7480)", f"({first}, {second})")]
+        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        unused = other.getsockname()[1]
+    assert python == "python"
+    assert checked(*ports) == 0
+    assert checked(ports[0], unused) == 1
