@@ -13,28 +13,27 @@ from pe_collector.connection import Connection
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.live import Noted, Step, correlate, storing
 from pe_collector.findings.marks import Setting, set_state
-from pe_collector.findings.shown import documents_of, explain_pattern, is_new, open_patterns, shown
+from pe_collector.findings.sentences import iso
+from pe_collector.findings.shown import documents_of, explain_pattern, is_new, open_patterns, served_at, shown
 from pe_collector.store import FILE_NAME, create, open_reader, open_writer
 from pe_collector.store.catalog import table_names
 
-# Who serves looks at least this often while reports come.
-SERVED_WITHIN_S = 300.0
-
 
 def patterns_now(folder: Path, filters: Filters, now_s: float, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """The patterns of a folder. Where nobody serves it, what was found is noted, so that ids and states last.
+    """The patterns of a folder. Where a collector serves it, those of its last look; else what is found is noted.
 
     Raises:
         UsageError: there is no collector in that folder.
     """
     with _reading(folder) as connection:
-        if filters.limited or not is_new(connection):
+        looked_s = served_at(connection, now_s)
+        if looked_s is not None and not filters.limited:
+            say(f"as of {iso(looked_s)}: the collector that serves looks again while reports come")
+        if filters.limited or looked_s is not None or not is_new(connection):
             return open_patterns(connection, filters, now_s)
         noted = correlate(connection, now_s)
         rows = shown(connection, documents_of(noted), now_s)
-        served = _is_served(connection, now_s)
-    if not served:
-        _note(folder, noted, say)
+    _note(folder, noted, say)
     return rows
 
 
@@ -72,11 +71,6 @@ def _reading(folder: Path) -> Iterator[Connection]:
         create(folder)
     with closing(open_reader(folder / FILE_NAME)) as connection:
         yield connection
-
-
-def _is_served(connection: Connection, now_s: float) -> bool:
-    row = connection.execute("SELECT at_s, served FROM pattern_look").fetchone()
-    return row is not None and bool(row["served"]) and now_s - row["at_s"] <= SERVED_WITHIN_S
 
 
 def _note(folder: Path, noted: Noted, say: Callable[[str], None]) -> None:

@@ -17,6 +17,8 @@ from pe_collector.findings.look import SILENCE, look
 from pe_collector.findings.marks import find_id, marked, marks_of
 from pe_collector.findings.sentences import iso
 
+# Who serves looks at least this often while reports come.
+SERVED_WITHIN_S = 300.0
 _MOST_EVIDENCE = 12
 _MOST_REPORTS = 4
 
@@ -26,7 +28,8 @@ Document = dict[str, Any]
 def open_patterns(connection: Connection, filters: Filters | None = None, now_s: float | None = None) -> list[Document]:
     """The patterns, the clearest first; those merged into another stand in its `merged`, not in the list.
 
-    What is stored is given where nothing came since the last look, else the boots are looked at anew.
+    What is stored is given where nothing came since the last look, or a collector looks by itself; else the boots are
+    looked at anew.
     """
     filters, now_s = filters or Filters(), time.time() if now_s is None else now_s
     return shown(connection, _documents(connection, filters, now_s), now_s)
@@ -52,7 +55,7 @@ def documents_of(noted: Noted) -> list[Document]:
 def _documents(connection: Connection, filters: Filters, now_s: float) -> list[Document]:
     if filters.limited:
         return _filtered(connection, filters)
-    if not is_new(connection):
+    if served_at(connection, now_s) is not None or not is_new(connection):
         return _noted(connection)
     return documents_of(correlate(connection, now_s))
 
@@ -71,6 +74,14 @@ def is_new(connection: Connection) -> bool:
     """Whether anything came, or went, since the last look."""
     last = connection.execute("SELECT seen FROM pattern_look").fetchone()
     return last is None or bool(last["seen"] != what_is_there(connection))
+
+
+def served_at(connection: Connection, now_s: float) -> float | None:
+    """When a collector that looks again by itself looked last; None where none does."""
+    row = connection.execute("SELECT at_s, served FROM pattern_look").fetchone()
+    if row is None or not row["served"] or now_s - row["at_s"] > SERVED_WITHIN_S:
+        return None
+    return float(row["at_s"])
 
 
 def _is_listed(live: Live[Known]) -> bool:

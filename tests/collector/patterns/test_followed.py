@@ -8,9 +8,13 @@ from dataclasses import astuple, replace
 import pytest
 from pe_collector import store
 from pe_collector.findings.changes import Change, chance_of
+from pe_collector.findings.filters import Filters
+from pe_collector.findings.follow import patterns_now
 from pe_collector.findings.live import correlate, note, noted_from_json, noted_to_json, stored, storing
 from pe_collector.findings.look import Look, find_patterns
+from pe_collector.findings.sentences import iso
 from pe_collector.findings.server_events import ATTRIBUTE, NONE, with_server_events
+from pe_collector.findings.shown import SERVED_WITHIN_S, open_patterns
 from pe_collector.findings.silence import silence_of, silent_boots
 from pe_collector.server_logs import ServerEvent
 from pe_collector.server_side import store_events
@@ -89,6 +93,24 @@ def test_a_pattern_whose_reports_are_gone_is_not_listed_as_recovering(database):
         storing(noted)(connection)
         (live,) = stored(connection).values()
     assert live.state == "ended"
+
+
+@pytest.mark.parametrize(("served", "later_s", "seen"), [(True, 10, 1), (True, SERVED_WITHIN_S + 1, 0), (False, 10, 0)])
+def test_what_a_serving_collector_saw_last_is_told_whatever_came_since(database, served, later_s, seen):
+    with closing(store.open_writer(database)) as connection:
+        patterns = find_patterns(story())
+        looked = note(connection, Look(tuple(story()), tuple(patterns)), START_S + 20_000, "there")
+        storing(looked, served=served)(connection)
+        assert len(open_patterns(connection, now_s=looked.at_s + later_s)) == seen
+
+
+def test_the_command_says_of_when_the_answer_is(database):
+    with closing(store.open_writer(database)) as connection:
+        looked = note(connection, Look(tuple(story()), tuple(find_patterns(story()))), START_S + 20_000, "there")
+        storing(looked, served=True)(connection)
+    said = []
+    assert len(patterns_now(database.parent, Filters(), looked.at_s + 10, said.append)) == 1
+    assert iso(looked.at_s) in said[0]
 
 
 def test_a_change_that_is_one_of_many_is_no_surprise():
