@@ -18,9 +18,12 @@ from pe_collector.store.functions import whole_part
 from pe_collector.store.rates import DAY_S, HOUR_S, start_of
 from pe_collector.store.tables import observation, rate_hour, rate_port_day, rate_site_hour, rate_subnet_day
 from pe_collector.store.views import boots, reports
+from pe_collector.store.where import POSTGRESQL, SQLITE
 
 # Cells know of nothing else.
 _KNOWN_TO_CELLS = {"since_s", "until_s", "site"}
+# An export has none.
+_WITH_CELLS = {SQLITE, POSTGRESQL}
 # Hours may be counted while the question is asked; where they are each time, all is counted now.
 _TRIES = 5
 _MOST_STRETCHES = 100
@@ -45,9 +48,9 @@ class Rollup:
 
 
 def counted(asked: Asked, rollup: Rollup) -> dict[Key, Counts]:
-    """Key of the cell -> its counts, for the whole hours or days that the period touches; always exact."""
+    """Key of the cell -> its counts, for the hours or days that begin in the period; always exact."""
     filters = _in_whole(asked.filters, rollup.width_s)
-    if set(filters.given) <= _KNOWN_TO_CELLS:
+    if set(filters.given) <= _KNOWN_TO_CELLS and asked.connection.dialect.name in _WITH_CELLS:
         for _ in range(_TRIES):
             hours = _hours(asked.connection, filters)
             stretches = _stretches(_uncounted(hours, rollup))
@@ -65,7 +68,8 @@ def counted(asked: Asked, rollup: Rollup) -> dict[Key, Counts]:
 
 
 def _in_whole(filters: Filters, width_s: int) -> Filters:
-    since_s = None if filters.since_s is None else float(start_of(max(0.0, filters.since_s), width_s))
+    """From the first that begins in the period to the end of the last."""
+    since_s = None if filters.since_s is None else float(math.ceil(filters.since_s / width_s) * width_s)
     until_s = None if filters.until_s is None else float(math.ceil(filters.until_s / width_s) * width_s)
     return replace(filters, since_s=since_s, until_s=until_s)
 

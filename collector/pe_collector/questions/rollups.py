@@ -66,7 +66,7 @@ ROLLUPS = (
     Question(
         name="site-hours",
         title="Sites by the hour",
-        summary="How often did boots of each site fail in each whole hour of the period?",
+        summary="How often did boots of each site fail, in each hour that begins in the period?",
         columns=(Column("hour_at", Unit.TIME, "the hour begins"), _SITE, *_BOOTS),
         rows=_boots_of(SITE_HOURS, ("hour_at", "site")),
         since=DAY,
@@ -74,7 +74,7 @@ ROLLUPS = (
     Question(
         name="subnet-days",
         title="Subnets by the day",
-        summary="How often did boots of each subnet fail on each whole day (UTC) of the period?",
+        summary="How often did boots of each subnet fail, on each day (UTC) that begins in the period?",
         columns=(Column("day_at", Unit.TIME, "the day begins"), _PREFIX, _SITE, *_BOOTS),
         rows=_boots_of(SUBNET_DAYS, ("day_at", "prefix", "site")),
         since=_WEEK,
@@ -82,7 +82,7 @@ ROLLUPS = (
     Question(
         name="ports",
         title="Ports",
-        summary="From which subnets do probes not reach a port of the servers, over whole days (UTC) of the period?",
+        summary="From which subnets is a port of the servers not reached, over days (UTC) that begin in the period?",
         columns=(
             _PREFIX,
             _SITE,
