@@ -9,6 +9,7 @@ from pe_agent.model import Evidence, FactValue
 from pe_agent.needles import Needles
 from pe_agent.readers.formats import recognise
 from pe_agent.readers.record import LogRecord
+from pe_agent.readers.screens import screens_joined
 from pe_agent.readers.stream import Stretch, read_stretches
 from pe_agent.signatures import Exclusion, Signature, SignatureSet
 
@@ -72,7 +73,7 @@ class Scan:
         words = found & frozenset(word for row in likely for word in self._needs[id(row)])
         # A number may be padded with zeroes.
         marks = [word.removeprefix(b"0x") for word in words]
-        for record in records if likely else ():
+        for record in screens_joined(records) if likely else ():
             lowered = record.octets.lower()
             if any(mark in lowered for mark in marks):
                 yield from self._in_record(record, likely)
