@@ -112,6 +112,7 @@ class EventKind(StrEnum):
     LINK_DOWN = "link-down"
     FIRST_FRAME = "first-frame"
     APIPA = "apipa"
+    OFFER = "offer"
     LEASE = "lease"
     ADDRESS = "address"
     ADDRESS_LOST = "address-lost"

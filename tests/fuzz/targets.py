@@ -42,6 +42,7 @@ _DNS_ANSWER = bytes.fromhex(
     "0001 8180 0001 0001 0000 0000 05 7764733031 00 0001 0001 c00c 0001 0001 0000003c 0004 0a0a0914"
 )
 _DHCP_REPLY = bytes.fromhex("0201 0600").ljust(236, b"\0") + bytes.fromhex("63825363 350102 3604 0a0a090a 3401 03 ff")
+_UDP_PACKET = bytes.fromhex("4500001d 00000000 4011ffff 0a0a0901 ffffffff 00430044 00090000 61")
 _KEPT_OPTIONS = bytes.fromhex("36000000 00000000 04000000 00000000 3317b657 c0a80101")
 _DHCPV6_REPLY = bytes.fromhex("07a1b2c3 0002 0004 00010203 003b 0003 746674 003c 0003 000161")
 _NODE_STATUS = bytes.fromhex("0001 8400 0000 0001 0000 0000 20") + b"CK" + b"A" * 30 + bytes.fromhex("00 0021 0001")
@@ -75,6 +76,7 @@ TARGETS: tuple[Target, ...] = (
     Target("epm", "decode_tower", seed=_TOWER),
     Target("epm", "decode_map_request"),
     Target("epm", "decode_map_reply"),
+    Target("ipv4", "decode_udp", seed=_UDP_PACKET),
     Target("netbios", "decode_node_status", (1,), _NODE_STATUS),
     Target("netbios", "decode_session_answer", seed=b"\x82\0\0\0"),
     Target("pe_header", "file_architecture", seed=_PE_FILE),

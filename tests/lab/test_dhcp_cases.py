@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from . import daemons_extra, topology
+from .clients import Boot
 from .conditions import why_not
 from .daemons import BOOT_FILE, DHCP_SERVER, WDS_SERVER, start_dhcp_server, wait_for_port
 from .daemons_extra import ROGUE, start_boot_menu, start_kea, start_relay_to, start_rogue_dhcp, start_tftpd, stop
@@ -229,6 +230,63 @@ def test_a_port_67_that_another_program_has_is_the_reason_for_not_asking(lab: La
         lab.boot_client("a1")
     assert said(row) == ("skipped", "not-supported")
     assert row["facts"]["detail"] == "another program has UDP port 67"
+
+
+@pytest.fixture
+def without_address(lab: Laboratory, undo: ExitStack) -> Boot:
+    """A machine that has link and never asked for an address."""
+    boot = undo.enter_context(Boot(lab.clients["b1"], lab.folder, fresh_clock=False))
+    boot._power_on()
+    boot.place.must("ip", "link", "set", "dev", "eth0", "up")
+    return boot
+
+
+def ask_without_address(boot: Boot) -> Row:
+    done = boot.run_agent(("probe", "dhcp", "--format", "json"))
+    (row,) = json.loads(done.stdout)["observations"]
+    found: Row = row
+    return found
+
+
+def test_a_machine_without_an_address_hears_who_would_give_it_one(lab: Laboratory, without_address: Boot) -> None:
+    leases = (lab.folder / "dhcpd.leases").read_bytes()
+    row = ask_without_address(without_address)
+    assert (row["target"], *said(row)) == (DHCP_SERVER, "ok", "answered")
+    facts = row["facts"]
+    assert (facts["relay"], facts["boot_server"], facts["via"]) == ("10.10.2.1", WDS_SERVER, "broadcast")
+    assert facts["offered_address"].startswith("10.10.2.")
+    assert (lab.folder / "dhcpd.leases").read_bytes() == leases
+    assert "10.10.2." not in without_address.place.must("ip", "-4", "address", "show", "dev", "eth0")
+
+
+def test_a_boot_without_a_relay_is_answered_by_nobody(lab: Laboratory, without_address: Boot) -> None:
+    with relaying(lab):
+        row = ask_without_address(without_address)
+    assert said(row) == ("warning", "silent")
+    assert row["elapsed_s"] > 4.4
+
+
+def test_an_offer_without_an_address_is_on_the_timeline(without_address: Boot) -> None:
+    done = without_address.run_agent(("report", "--only", "dhcp", "--no-send", "--format", "json"))
+    (offer,) = [e for e in json.loads(done.stdout)["timeline"] if e["kind"] == "offer"]
+    assert (offer["adapter"], DHCP_SERVER in offer["detail"]) == ("eth0", True)
+
+
+def test_who_may_not_send_packets_is_told_so(without_address: Boot) -> None:
+    words = (
+        "setpriv",
+        "--bounding-set=-net_raw",
+        sys.executable,
+        "-m",
+        "pe_agent",
+        "probe",
+        "dhcp",
+        "--format",
+        "json",
+    )
+    (row,) = json.loads(without_address.place.run(*words).stdout)["observations"]
+    assert said(row) == ("skipped", "not-supported")
+    assert "CAP_NET_RAW" in row["facts"]["detail"]
 
 
 # --- PXE on UDP 4011 -------------------------------------------------------------------------------------------------

@@ -25,13 +25,17 @@ LEASE_TIME, MESSAGE_TYPE, SERVER_IDENTIFIER, PARAMETER_LIST = 51, 53, 54, 55
 VENDOR_CLASS, CLIENT_IDENTIFIER, BOOT_SERVER_NAME, BOOT_FILE_NAME = 60, 61, 66, 67
 DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5
 _ETHERNET = 1
+_BROADCAST = 0x8000
 # RFC 951 section 3: a BOOTP message has 300 octets at least; some servers and relays drop shorter ones.
 _LEAST_OCTETS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class DhcpMessage:
-    """One decoded message; addresses as text, `0.0.0.0` where the field is empty."""
+    """One decoded message; addresses as text, `0.0.0.0` where the field is empty.
+
+    `broadcast` asks for an answer to everybody, as a client without an address must (RFC 2131 section 4.1).
+    """
 
     operation: int
     transaction: int
@@ -43,6 +47,7 @@ class DhcpMessage:
     sname: bytes
     file: bytes
     options: Mapping[int, bytes]
+    broadcast: bool = False
 
     def text(self, option: int) -> str:
         """An option that holds text, without the NUL that some servers append; empty when absent."""
@@ -80,7 +85,7 @@ def addresses_in(octets: bytes) -> tuple[str, ...]:
 
 
 def encode_message(message: DhcpMessage) -> bytes:
-    """A DHCP message for a UDP datagram, with no flags set, padded to the least size of BOOTP.
+    """A DHCP message for a UDP datagram, padded to the least size of BOOTP.
 
     Raises:
         ValueError: an address or MAC that is none, or a field longer than its place.
@@ -96,7 +101,7 @@ def encode_message(message: DhcpMessage) -> bytes:
         0,
         message.transaction,
         0,
-        0,
+        _BROADCAST if message.broadcast else 0,
         *(ipaddress.IPv4Address(address).packed for address in addresses),
         mac,
         message.sname,
@@ -116,7 +121,9 @@ def decode_message(octets: bytes) -> DhcpMessage:
     fields = _FIXED.unpack_from(octets)
     if octets[_FIXED.size : _FIXED.size + 4] != MAGIC_COOKIE:
         raise DecodeError("DHCP message without the magic cookie 99.130.83.99 (RFC 2131 section 3)")
-    operation, _, hardware_length, _, transaction, _, _, ciaddr, yiaddr, siaddr, giaddr, chaddr, sname, file = fields
+    operation, _, hardware_length, _, transaction, _, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr, sname, file = (
+        fields
+    )
     options = decode_options(octets[_FIXED.size + 4 :])
     overload = options.get(_OVERLOAD, b"\0")
     used = overload[0] if overload else 0
@@ -135,6 +142,7 @@ def decode_message(octets: bytes) -> DhcpMessage:
         sname=b"" if used & 2 else sname,
         file=b"" if used & 1 else file,
         options=options,
+        broadcast=bool(flags & _BROADCAST),
     )
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pe_agent.codec import dhcp
 from pe_agent.codec.dhcp import DhcpMessage, decode_options
 from pe_agent.errors import DecodeError
 
-DHCP_SERVER_PORT, BOOT_SERVER_PORT = 67, 4011
+DHCP_SERVER_PORT, DHCP_CLIENT_PORT, BOOT_SERVER_PORT = 67, 68, 4011
 VENDOR_CLASS = "PXEClient"
 CLIENT_ARCHITECTURE, NETWORK_INTERFACE, MACHINE_IDENTIFIER = 93, 94, 97
 # Sub-options of option 43 (PXE 2.1 table 2-1).
@@ -47,7 +47,10 @@ class Firmware(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The machine that asks: MAC with colons, its own address, UUID octets as SMBIOS has them (or none), option 93."""
+    """The machine that asks: MAC with colons, its own address, UUID octets as SMBIOS has them (or none), option 93.
+
+    The address is empty as long as the machine has none.
+    """
 
     mac: str
     address: str
@@ -71,11 +74,13 @@ def architecture_number(firmware_type: str, firmware: str) -> int:
 def discover(client: Client, transaction: int, *, as_pxe: bool) -> bytes:
     """A DISCOVER as a relay would pass it on: giaddr is the machine itself, so that offers come to its port 67.
 
+    A machine without an address asks as clients do, for an answer to everybody.
     Option 61 is what the DHCP client of Windows sends, so that a server offers the address the machine already has.
     """
     options = {dhcp.MESSAGE_TYPE: bytes((dhcp.DISCOVER,)), dhcp.PARAMETER_LIST: _ASKED_FOR} | _identifier(client)
     options |= _pxe_options(client) if as_pxe else {}
-    return dhcp.encode_message(_message(client, transaction, options, giaddr=client.address))
+    message = _message(client, transaction, options, giaddr=client.address or _NO_ADDRESS)
+    return dhcp.encode_message(replace(message, broadcast=not client.address))
 
 
 def boot_server_request(client: Client, transaction: int) -> bytes:

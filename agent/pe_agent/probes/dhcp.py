@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from pe_agent.codec import dhcp, pxe
-from pe_agent.host import Adapter, Lease
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.host import Adapter, Host, Lease
+from pe_agent.model import Event, EventKind, FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
-from pe_agent.probes.pxe import asking_clients, boot_facts
-from pe_agent.transport.dhcp import BROADCAST, QUIET_S, UNICAST, WAIT_S, Heard, Hearing, gather_offers
+from pe_agent.probes.pxe import asking_clients, boot_facts, clients_without_address
+from pe_agent.transport.dhcp import BROADCAST, QUIET_S, UNICAST, WAIT_S, Asker, Heard, Hearing, gather_offers
 from pe_agent.transport.path import Deadline, PathFailure
 
 PROBE = "dhcp"
@@ -129,31 +129,45 @@ class _Case:
         return self.knows_boot_server or any(s.boots for s in self.servers)
 
 
-def run(context: Context) -> Iterator[Observation]:
-    """One observation a server and adapter; one that says why there is none."""
-    clients = asking_clients(context.host)[:_MOST_ADAPTERS]
-    if not clients:
+def run(context: Context) -> Iterator[Observation | Event]:
+    """One observation a server and adapter; one that says why there is none.
+
+    Where no adapter has an address, the same is asked as a client without one asks, and the first offer is an event.
+    """
+    asking = _asking(context.host)[:_MOST_ADAPTERS]
+    if not asking:
         yield _said(context, "", (Outcome.SKIPPED, Reason.NO_ADDRESS), {})
         return
-    with ThreadPoolExecutor(len(clients)) as pool:
-        for observations in pool.map(lambda client: _timed(context, client), clients):
-            yield from observations
+    with ThreadPoolExecutor(len(asking)) as pool:
+        for records in pool.map(lambda pair: _timed(context, *pair), asking):
+            yield from records
 
 
-def _timed(context: Context, client: pxe.Client) -> list[Observation]:
+def _asking(host: Host) -> tuple[tuple[pxe.Client, Adapter], ...]:
+    adapters = host.adapters()
+    clients = asking_clients(host)
+    with_address = ((c, a) for c in clients for a in adapters if any(x.ip == c.address for x in a.addresses))
+    return tuple(with_address) if clients else clients_without_address(host)
+
+
+def _timed(context: Context, client: pxe.Client, adapter: Adapter) -> list[Observation | Event]:
     started_at_s = context.clock_s()
-    observations = list(_observed(context, client))
+    records = list(_observed(context, client, adapter))
     elapsed_s = context.clock_s() - started_at_s
-    return [replace(o, started_at_s=started_at_s, elapsed_s=elapsed_s) for o in observations]
+    return [
+        replace(record, started_at_s=started_at_s, elapsed_s=elapsed_s) if isinstance(record, Observation) else record
+        for record in records
+    ]
 
 
-def _observed(context: Context, client: pxe.Client) -> Iterator[Observation]:
-    adapter = next(a for a in context.host.adapters() if any(x.ip == client.address for x in a.addresses))
-    lease = adapter.lease or Lease()
+def _observed(context: Context, client: pxe.Client, adapter: Adapter) -> Iterator[Observation | Event]:
+    # Without an address nobody can be asked but everybody.
+    leased_by = adapter.lease.server if adapter.lease and client.address else ""
     deadline = Deadline(context.clock_s, context.deadline_at_s)
+    started_at_s = context.clock_s()
     try:
         quiet_s = WAIT_S if context.wait_for_address_s else QUIET_S
-        hearing = gather_offers(client, (lease.server,) if lease.server else (), deadline, quiet_s)
+        hearing = gather_offers(Asker(client, adapter.name), (leased_by,) if leased_by else (), deadline, quiet_s)
     except PathFailure as failure:
         yield _second_way(context, adapter, failure, client)
         return
@@ -163,6 +177,10 @@ def _observed(context: Context, client: pxe.Client) -> Iterator[Observation]:
     case = _Case(client, adapter, hearing, servers, knows_boot_server=record is not None)
     if not servers:
         yield _silence(context, case)
+    elif not client.address:
+        first = hearing.heard[0]
+        told = f"from {first.server} to the agent's own question"
+        yield Event(started_at_s + first.after_s, adapter.name, EventKind.OFFER, told)
     for server in servers:
         reason = case.reason(server)
         facts = server.facts(client) | {"adapter": adapter.name} | _blame(case, server, reason)
@@ -176,7 +194,7 @@ def _blame(case: _Case, server: Server, reason: Reason) -> dict[str, FactValue]:
 
 def _silence(context: Context, case: _Case) -> Observation:
     facts: dict[str, FactValue] = {"adapter": case.adapter.name, **case.hearing.icmp}
-    if case.lease.server:
+    if case.lease.server and case.client.address:
         return _said(context, "", (Outcome.OK, Reason.NOT_KNOWN), facts | {"lease_server": case.lease.server})
     return _said(context, "", (Outcome.WARNING, Reason.SILENT), facts)
 
@@ -184,7 +202,7 @@ def _silence(context: Context, case: _Case) -> Observation:
 def _second_way(context: Context, adapter: Adapter, failure: PathFailure, client: pxe.Client) -> Observation:
     """Where port 67 cannot be used, Windows' own DHCP client can be asked; it knows one server only."""
     facts: dict[str, FactValue] = {"adapter": adapter.name, **failure.facts}
-    options = _asked_of_windows(client.address)
+    options = _asked_of_windows(client.address) if client.address else {}
     if not options:
         return _said(context, "", (Outcome.SKIPPED, failure.reason), facts)
     facts |= {"via": "system"} | {name: value for name, value in options.items() if value}

@@ -62,6 +62,17 @@ def asking_clients(host: Host) -> tuple[pxe.Client, ...]:
     return tuple(pxe.Client(adapter.mac, ip, mark, architecture) for adapter, ip in pairs if adapter.mac and ip)
 
 
+def clients_without_address(host: Host) -> tuple[tuple[pxe.Client, Adapter], ...]:
+    """The same for each adapter that has link and no usable IPv4 address."""
+    architecture = asked_architecture(host)
+    mark = machine_uuid(host)
+    return tuple(
+        (pxe.Client(adapter.mac, "", mark, architecture), adapter)
+        for adapter in host.adapters()
+        if adapter.link_up and adapter.mac and not _usable_address(adapter)
+    )
+
+
 def asked_architecture(host: Host) -> int:
     """Option 93 as this machine's firmware says it."""
     machine = host.architecture()

@@ -18,7 +18,7 @@ from pe_agent.host import BootRecord
 from pe_agent.model import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Target, Wanted
 from pe_agent.probes.pxe import asking_clients
-from pe_agent.transport.dhcp import QUIET_S, gather_offers
+from pe_agent.transport.dhcp import QUIET_S, Asker, gather_offers
 from pe_agent.transport.path import Deadline, PathFailure
 
 PROBE = "target"
@@ -77,7 +77,7 @@ def offered_servers(context: Context) -> list[tuple[str, str]]:
     deadline = Deadline(context.clock_s, context.deadline_at_s)
     for client in asking_clients(context.host)[:_MOST_ADAPTERS]:
         try:
-            hearing = gather_offers(client, (), deadline, QUIET_S)
+            hearing = gather_offers(Asker(client), (), deadline, QUIET_S)
         except PathFailure:
             # The probe `dhcp` asks the same way and says what keeps it from asking.
             continue

@@ -14,6 +14,7 @@ _DRAWN = {
     EventKind.LINK_UP: "-",
     EventKind.FIRST_FRAME: "-",
     EventKind.APIPA: "!",
+    EventKind.OFFER: "-",
     EventKind.LEASE: "#",
     EventKind.ADDRESS: "#",
     EventKind.GATEWAY: "#",

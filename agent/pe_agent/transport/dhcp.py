@@ -1,7 +1,8 @@
 """Who answers a DISCOVER? Asked the way a relay asks, so that the lease of this machine is never touched.
 
 Offers to a relay come to UDP 67 of its address (RFC 2131 section 4.1), so neither port 68, where the system's own
-client listens, nor raw sockets are needed. Nothing is ever requested, so no server keeps an address for it.
+client listens, nor raw sockets are needed. Only a machine without an address has to ask as a client does, for answers
+to everybody. Nothing is ever requested, so no server keeps an address for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pe_agent.codec import dhcp, pxe
 from pe_agent.codec.dhcp import DhcpMessage
 from pe_agent.errors import DecodeError
 from pe_agent.model import FactValue, Reason
+from pe_agent.transport.packets import PacketSocket, open_packets
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.udp import UdpSocket, open_udp
 
@@ -62,7 +64,15 @@ class Hearing:
         return any(h.question.via == via for h in self.heard)
 
 
-def gather_offers(client: pxe.Client, servers: tuple[str, ...], deadline: Deadline, quiet_s: float) -> Hearing:
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and on which adapter: its name is needed where the client has no address."""
+
+    client: pxe.Client
+    adapter: str = ""
+
+
+def gather_offers(asker: Asker, servers: tuple[str, ...], deadline: Deadline, quiet_s: float) -> Hearing:
     """Ask everybody, and these servers by their address; gather offers until `WAIT_S` have passed.
 
     Once a broadcast was answered it ends `quiet_s` after the last server that had not spoken before. With `QUIET_S` a
@@ -70,14 +80,17 @@ def gather_offers(client: pxe.Client, servers: tuple[str, ...], deadline: Deadli
     with `WAIT_S`, for the boot hook, which nobody waits for, none is missed.
 
     Raises:
-        PathFailure: not-supported (port 67 is taken or not permitted), no-address.
+        PathFailure: not-supported (a port or right that this process has not), no-address, no-route.
     """
     questions = tuple(_questions(servers))
-    with _open(client.address) as sock:
-        return _Gathering(sock, client, questions, (deadline.within(WAIT_S), quiet_s)).run()
+    with _open(asker) as sock:
+        return _Gathering(sock, asker.client, questions, (deadline.within(WAIT_S), quiet_s)).run()
 
 
-def _open(address: str) -> UdpSocket:
+def _open(asker: Asker) -> UdpSocket | PacketSocket:
+    address = asker.client.address
+    if not address:
+        return open_packets(asker.adapter, pxe.DHCP_CLIENT_PORT)
     try:
         return open_udp(address, pxe.DHCP_SERVER_PORT, address)
     except PermissionError as exc:
@@ -98,7 +111,11 @@ def _questions(servers: tuple[str, ...]) -> Iterator[Question]:
 
 class _Gathering:
     def __init__(
-        self, sock: UdpSocket, client: pxe.Client, questions: tuple[Question, ...], patience: tuple[Deadline, float]
+        self,
+        sock: UdpSocket | PacketSocket,
+        client: pxe.Client,
+        questions: tuple[Question, ...],
+        patience: tuple[Deadline, float],
     ) -> None:
         self._socket, self._client = sock, client
         deadline, self._quiet_s = patience
