@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
+from pe_collector.questions.contract import Asked, Brief, Column, Question, Row, Unit
 from pe_collector.questions.filters import conditions
 from pe_collector.server_side import CLIENT_STARTED, IMAGE_CHOSEN, IMAGE_DONE
 from pe_collector.store.phases import FAILED, OK, PHASES, RUNNING, WARNING, Cells, Seen, cells_of, from_text
@@ -17,6 +17,7 @@ from pe_collector.store.views import boots, server_events
 # An agent that still works says something at least this often; one that does not was switched off, or cut off.
 QUIET_S = 300.0
 _APPLIED = "4109"
+LIMIT = "limit"
 # What a WDS server's event says about the machine's phases.
 _REACHED = {
     IMAGE_DONE: ("pxe",),
@@ -38,22 +39,38 @@ def _deploying(asked: Asked) -> list[Row]:
     running = [row["report_id"] for row in rows.values() if not row["phases"]]
     seen = _observed(asked, running)
     logged = _logged(asked, rows)
-    found = [
-        _row(row, seen.get(row["report_id"], []), logged.get(machine_id, set()), asked.now_s)
-        for machine_id, row in rows.items()
+    return [
+        _row(row, seen.get(row["report_id"], []), logged.get(machine_id, set())) for machine_id, row in rows.items()
     ]
-    return sorted(found, key=lambda row: (row["state"] != FAILED, -row["last_seen"]))
 
 
 def _newest(asked: Asked) -> dict[str, dict[str, Any]]:
-    """The newest boot of each machine."""
+    """The newest boot of each machine: those that failed first, then the last heard; one more than is shown."""
+    newest_first = (boots.c.received_at.desc(), boots.c.report_id.desc())
+    # An expression, or SQLite goes through the index of all machines instead of through the last half hour.
+    machine_id = sa.func.coalesce(boots.c.machine_id, "")
+    place = sa.func.row_number().over(partition_by=machine_id, order_by=newest_first)
     chosen = (
-        sa.select(*(boots.c[name] for name in _NAMES), machine.c.serial)
-        .join(machine, machine.c.machine_id == boots.c.machine_id)
+        sa.select(*(boots.c[name] for name in _NAMES), _state(asked.now_s).label("state"), place.label("place"))
         .where(*conditions(boots, asked.filters))
-        .order_by(boots.c.received_at)
+        .subquery("chosen")
     )
-    return {row["machine_id"]: dict(row) for row in asked.connection.execute(chosen).mappings()}
+    failed_first = sa.case((chosen.c.state == FAILED, 0), else_=1)
+    shown = (
+        sa.select(chosen, machine.c.serial)
+        .join(machine, machine.c.machine_id == chosen.c.machine_id)
+        .where(chosen.c.place == 1)
+        .order_by(failed_first, chosen.c.last_frame_at.desc(), chosen.c.received_at, chosen.c.report_id)
+        .limit(asked.words[LIMIT] + 1)
+    )
+    return {row["machine_id"]: dict(row) for row in asked.connection.execute(shown).mappings()}
+
+
+def _state(now_s: float) -> sa.ColumnElement[str]:
+    """How a boot stands, on the engine: of very many only few are shown."""
+    speaks = boots.c.last_frame_at > now_s - QUIET_S
+    of_outcome = sa.case(_STATE_OF_OUTCOME, value=boots.c.outcome, else_=WARNING)
+    return sa.case((boots.c.complete == 1, of_outcome), (speaks, RUNNING), else_=FAILED)
 
 
 def _observed(asked: Asked, report_ids: list[str]) -> dict[str, list[Seen]]:
@@ -83,25 +100,19 @@ def _logged(asked: Asked, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, se
     return found
 
 
-def _row(row: Mapping[str, Any], seen: list[Seen], logged: set[str], now_s: float) -> Row:
+def _row(row: Mapping[str, Any], seen: list[Seen], logged: set[str]) -> Row:
     cells = from_text(row["phases"]) or cells_of(seen)
     for event in sorted(logged):
         for phase in _REACHED[event]:
             cells.setdefault(phase, (OK, ""))
-    state = _state(row, now_s)
+    state = row["state"]
     if state == RUNNING:
         cells.setdefault(_next(cells), (RUNNING, ""))
     if state == FAILED and "verdict" not in cells:
         cells["verdict"] = (FAILED, "cut off")
     words = {f"phase_{phase}": ": ".join(filter(None, cells.get(phase, ("", "")))) for phase in PHASES}
     reason = row["title"] if row["complete"] else {FAILED: "cut off before its verdict"}.get(state, "")
-    return {**row, **words, "state": state, "reason": reason, "last_seen": row["last_frame_at"]}
-
-
-def _state(row: Mapping[str, Any], now_s: float) -> str:
-    if row["complete"]:
-        return _STATE_OF_OUTCOME.get(row["outcome"], WARNING)
-    return RUNNING if now_s - row["last_frame_at"] < QUIET_S else FAILED
+    return {**row, **words, "reason": reason, "last_seen": row["last_frame_at"]}
 
 
 def _next(cells: Cells) -> str:
@@ -110,22 +121,24 @@ def _next(cells: Cells) -> str:
     return PHASES[min(max(known, default=-1) + 1, len(PHASES) - 1)]
 
 
-_CELLS = tuple(Column(f"phase_{phase}", meaning="ok, warning, failed or running, and why") for phase in PHASES)
+_CELLS = tuple(
+    Column(f"phase_{phase}", meaning="ok, warning, failed or running, and why", brief=Brief.LETTER) for phase in PHASES
+)
 DEPLOYING = Question(
     name="deploying",
     title="Now deploying",
     summary="Machines that booted in the last half hour: how far each one is, and where it stopped.",
     columns=(
         Column("machine_id"),
-        Column("serial"),
+        Column("serial", brief=Brief.WHOLE),
         Column("model"),
-        Column("address"),
+        Column("address", brief=Brief.WHOLE),
         Column("site"),
         Column("server"),
         Column("image"),
-        Column("state", meaning="running, ok, warning or failed"),
+        Column("state", meaning="running, ok, warning or failed", brief=Brief.WHOLE),
         *_CELLS,
-        Column("reason", meaning="the verdict in words"),
+        Column("reason", meaning="the verdict in words", brief=Brief.WHOLE),
         Column("last_seen", Unit.TIME, "when it last said something"),
         Column("received_at", Unit.TIME, "when its report began to come"),
         Column("prefix"),
