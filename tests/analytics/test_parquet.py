@@ -144,3 +144,18 @@ def test_nobody_else_may_read_the_files(data):
     exported(data)
     modes = {path.stat().st_mode & 0o077 for path in (data / "history").rglob("*")}
     assert modes == {0}
+
+
+def test_days_that_were_exported_before_a_view_got_a_column_are_still_read(data):
+    exported(data)
+    history = data / "history"
+    days = sorted((history / "reports").glob("day=*"))
+    old = days[0] / FILE
+    with closing(duck.duckdb().connect()) as writer:
+        writer.execute(f"CREATE TABLE old AS SELECT * EXCLUDE (day, token_id) FROM '{old}'")
+        writer.execute(f"COPY old TO '{old}' (FORMAT parquet)")
+    manifest = json.loads((history / MANIFEST).read_text())
+    manifest["tables"]["reports"][days[0].name.removeprefix("day=")]["columns"] -= 1
+    (history / MANIFEST).write_text(json.dumps(manifest))
+    (count,) = stored(data, "SELECT count(*) FROM reports")[0]
+    assert kept(data, "SELECT count(*), count(token_id) < count(*) FROM reports") == [(count, True)]

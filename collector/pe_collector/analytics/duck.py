@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.pool import NullPool
 
 from pe_collector.analytics.engine import duckdb, quoted
-from pe_collector.analytics.parquet import FILE, MANIFEST
+from pe_collector.analytics.parquet import FILE, MANIFEST, Manifest
 from pe_collector.analytics.parts import DERIVED, PARTS, Part
 from pe_collector.query import MOST_ROWS
 from pe_collector.query import Answer as Rows
@@ -128,13 +128,13 @@ def opened(folder: Path) -> Any:
     """
     if not (folder / MANIFEST).is_file():
         raise UsageError(f"{folder}: no export here; run `pe-collector export --parquet {folder}` first")
-    place = folder.resolve()
+    place, manifest = folder.resolve(), Manifest(folder)
     told = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "temp_directory": ""}
     connection = duckdb().connect(config=told)
     for statement in (
         f"SET allowed_directories=[{quoted(place)}]",
         "SET enable_external_access=false",
-        *(f"CREATE VIEW {part.name} AS {_files(place, part)}" for part in PARTS),
+        *(f"CREATE VIEW {part.name} AS {_files(place, part, manifest)}" for part in PARTS),
         *(f"CREATE VIEW {name} AS {chosen}" for name, chosen in DERIVED.items()),
         "SET lock_configuration=true",
     ):
@@ -142,12 +142,13 @@ def opened(folder: Path) -> Any:
     return connection
 
 
-def _files(place: Path, part: Part) -> str:
+def _files(place: Path, part: Part, manifest: Manifest) -> str:
     """A select of all files of a part, or of no row where there is none yet."""
     pattern = f"{part.name}/day=*/*.parquet" if part.moment else f"{part.name}/{FILE}"
     if next(place.glob(pattern), None) is None:
         nothing = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in part.columns.items())
         return f"SELECT {nothing} WHERE false"
-    by_day = "true" if part.moment else "false"
-    found = f"read_parquet({quoted(place / pattern)}, hive_partitioning={by_day}, union_by_name=true)"
+    # Comparing their columns opens all files.
+    told = f"hive_partitioning={bool(part.moment)}, union_by_name={not manifest.alike(part)}"
+    found = f"read_parquet({quoted(place / pattern)}, {told})"
     return f"SELECT * FROM {found}"  # noqa: S608 - the folder is quoted

@@ -56,7 +56,7 @@ def export(folder: Path, out: Path, since_s: float, until_s: float) -> Exported:
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     written = unchanged = rows = 0
     with connected(folder) as source, contextlib.closing(engine.connect()) as target:
-        manifest = _Manifest(out)
+        manifest = Manifest(out)
         for part in PARTS:
             for day in _days(source, part, manifest, (since_s, until_s)):
                 count = _Day(source, target, manifest, part, day).write()
@@ -66,23 +66,29 @@ def export(folder: Path, out: Path, since_s: float, until_s: float) -> Exported:
     return Exported(written, unchanged, rows)
 
 
-class _Manifest:
+class Manifest:
     """What was exported, and of what it was made."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
         self._path = out / MANIFEST
-        known = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
-        self.tables: dict[str, dict[str, dict[str, Any]]] = known.get("tables", {})
+        self.tables: dict[str, dict[str, dict[str, Any]]] = {}
+        # Without it, or with one that the power cut off, every file is looked at again.
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            self.tables = json.loads(self._path.read_text(encoding="utf-8"))["tables"]
+
+    def alike(self, part: Part) -> bool:
+        """Whether all files of a part have the same columns; a later version gives it more."""
+        return len({said["columns"] for said in self.tables.get(part.name, {}).values()}) <= 1
 
     def save(self) -> None:
-        """Replace it, durably."""
+        """Replace it, whole."""
         text = json.dumps({"schema": MIGRATIONS[-1], "tables": self.tables}, indent=1, sort_keys=True)
-        with _replacing(self._path) as path:
+        with _replacing(self._path, durable=False) as path:
             path.write_text(text + "\n", encoding="utf-8")
 
 
-def _days(source: sa.Connection, part: Part, manifest: _Manifest, period: tuple[float, float]) -> list[str]:
+def _days(source: sa.Connection, part: Part, manifest: Manifest, period: tuple[float, float]) -> list[str]:
     """Days with rows, now or in an earlier export."""
     if not part.moment:
         return [WHOLE]
@@ -114,7 +120,7 @@ class _Day:
 
     source: sa.Connection
     target: Any
-    manifest: _Manifest
+    manifest: Manifest
     part: Part
     day: str
 
@@ -134,7 +140,7 @@ class _Day:
             if self.path.exists() and before.get(self.day, {}).get("sha256") == made_of:
                 return None
             count = self._copy(fresh)
-        before[self.day] = {"rows": count, "sha256": made_of}
+        before[self.day] = {"rows": count, "sha256": made_of, "columns": len(self.part.columns)}
         self.manifest.save()
         return count
 
@@ -212,16 +218,21 @@ def _temporary(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write that takes the place of `path`, whole and on the disk, once the block ends well."""
+def _replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A file to write that takes the place of `path` whole once the block ends well; if `durable`, on the disk."""
     with _temporary(path.parent) as made:
         yield made
         made.chmod(0o600)
-        for place in (made, path.parent):
-            number = os.open(place, os.O_RDONLY)
-            try:
-                os.fsync(number)
-            finally:
-                os.close(number)
-            if place is made:
-                made.replace(path)
+        if durable:
+            _to_disk(made)
+        made.replace(path)
+        if durable:
+            _to_disk(path.parent)
+
+
+def _to_disk(place: Path) -> None:
+    number = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
