@@ -21,6 +21,8 @@ _MOST_EXPLANATIONS = 30
 # Scores this much apart are no clear decision: the worse is one in 400.
 _NEARLY = 6.0
 _MOST_ALTERNATIVES = 3
+# What a search costs before its first failure, counted in failures.
+_EACH_SEARCH = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Account:
         self._at_least = at_least
         self.nodes = settings.stages.nodes([s for s in table.signatures if s])
         self.looked_at = 0
+        self.work = 0
         self._found: dict[Node, list[Found]] = {}
         self._screens: dict[Node, Screen] = {}
         self._rivals_of: dict[tuple[Found, ...], list[tuple[float, Found]]] = {}
@@ -81,7 +84,8 @@ class Account:
         return self._found[node]
 
     def searching(self, view: View) -> Search:
-        """A search through the items that failures of the view's node meet."""
+        """A search through the items that failures of the view's node meet; `work` grows by about what it costs."""
+        self.work += _EACH_SEARCH + len(view.failed)
         if view.node not in self._screens:
             self._screens[view.node] = Screen(self.ground, self.settings.priors, view.failed, self._at_least)
         return Search(view, self._screens[view.node], self.settings.machines, self.settings.threshold)

@@ -24,6 +24,8 @@ _SPLIT_COST = 1.0
 _SPLIT_SHARE = 0.01
 _PARTS = 3
 _MOST_SPLITS = 24
+# Failures that searches for parts may look through in all: bounds the time whatever the table, and always alike.
+_MOST_WORK = 400_000
 _TIE = 1.0
 # An explanation is part of another condition when so much of its failures lies in it.
 _PART_INSIDE = 0.9
@@ -124,7 +126,8 @@ class Repair:
         """Two or three narrower explanations instead of one, where they say more together."""
         waiting = list(self._model.chosen)
         seen = {one.found for one in waiting}
-        while waiting:
+        until = self._account.work + _MOST_WORK
+        while waiting and self._account.work < until:
             one = waiting.pop(0)
             if one.reached - len(one.failed) < max(_HEALTHY_INSIDE, _HEALTHY_SHARE * one.reached):
                 continue

@@ -106,14 +106,18 @@ class View:
             known &= self.ground.codes[item.attribute] != MISSING
         worth = self._worth_within(known, rival)
         for condition in sorted(conditions, key=lambda one: len(self.ground.rows_in(one))):
-            worth -= self._worth_within(known, condition)
+            # One of several that pays for nothing the others leave would be dropped: it is no loss to the rival.
+            own = self._worth_within(known, condition)
+            worth -= max(0.0, own) if len(conditions) > 1 else own
             if len(conditions) > 1:
                 known[self.ground.rows_in(condition)] = False
         return worth
 
     def _worth_within(self, known: Flags, condition: Condition) -> float:
         rows = self.ground.rows_in(condition)
-        return judge(self.evidence_of(rows[known[rows]]), self.ground.table.size).factor - self.costs.of(condition)
+        evidence = self.evidence_of(rows[known[rows]])
+        factor = judge(evidence, self.ground.table.size).factor if len(evidence.failed_at) else 0.0
+        return factor - self.costs.of(condition)
 
     @cached_property
     def late_failures(self) -> Places:
