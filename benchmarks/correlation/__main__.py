@@ -1,4 +1,4 @@
-"""Compares ways to name causes: python -m benchmarks.correlation [--seeds FIRST COUNT] [--others COUNT] [--quick]."""
+"""Compares ways to name causes: python -m benchmarks.correlation [--seeds FIRST COUNT] [--boots N...]."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.correlation.methods import METHODS
+from pe_collector.engine.greedy import Settings
+from pe_collector.engine.units import retries
+
 from benchmarks.correlation.own import engine
 from benchmarks.correlation.run import PROFILES, Run, first_boots, simulate
 from benchmarks.correlation.scoring import Answer, Tally, overlap, score
@@ -45,10 +47,18 @@ def measure(method: Method, seeds: Sequence[int], boots: int, profile: str) -> R
 
 def _sizes(arguments: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
     """Profile, boots and how many seeds of it."""
-    count = arguments.seeds[1]
-    yield from (("standard", 1_000, count), ("hard", 1_000, count))
-    if not arguments.quick:
-        yield from (("standard", 10_000, count), ("hard", 10_000, count), ("standard", 100_000, max(2, count // 6)))
+    for boots in arguments.boots:
+        for profile in arguments.profiles:
+            yield profile, boots, arguments.seeds[1]
+
+
+def _methods(others: int) -> Mapping[str, tuple[Method, int]]:
+    """Each with the most boots it is asked about; the others only where they are asked for: they need packages."""
+    if not others:
+        return {"pe-collector": (engine, 1_000_000)}
+    from benchmarks.correlation.methods import METHODS  # noqa: PLC0415 - of the group bench
+
+    return METHODS
 
 
 def compare(arguments: argparse.Namespace) -> Iterator[str]:
@@ -56,7 +66,7 @@ def compare(arguments: argparse.Namespace) -> Iterator[str]:
     yield "| method | profile | boots | runs | exact F1 | lenient F1 | or among alternatives | CPU s mean | max |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for profile, boots, count in _sizes(arguments):
-        for name, (method, most) in METHODS.items():
+        for name, (method, most) in _methods(arguments.others).items():
             if boots > most:
                 continue
             runs = count if method is engine else min(count, arguments.others)
@@ -81,6 +91,11 @@ def _by_kind(result: Result) -> Iterator[str]:
     lenient = result.tallies["lenient"].of_kind
     words = (f"{kind} {hit}/{lenient[kind][0]}/{count}" for kind, (hit, count) in sorted(kinds.items()))
     yield f"| - exact/lenient/all: {', '.join(words)} | | | | | | | | |"
+    errors = sorted(result.tallies["lenient"].onset_errors_s)
+    if errors:
+        median, most = (errors[len(errors) * share // 100] / 60.0 for share in (50, 90))
+        yield f"| - onset: error {median:.1f} min (median), {most:.1f} (90 %), {len(errors)} faults | | | | | | | | |"
+    yield f"| - CPU s: median {statistics.median(result.cpu_s):.2f} | | | | | | | | |"
 
 
 def quiet(first: int, hours: int) -> str:
@@ -96,17 +111,24 @@ def quiet(first: int, hours: int) -> str:
 
 def delay(first: int, count: int) -> str:
     """Failed boots of a fault until an answer covers half of its boots, asked after each of them."""
-    waits = []
+    waits, with_retries, unnamed = [], [], 0
     for seed in range(first, first + count):
         run = simulate(seed, 2_000, PROFILES["standard"], faults=1)
+        again = retries(run.table, Settings().retry_s)
         places = [n for n, cause in enumerate(run.cause) if cause == 0] if run.faults else []
+        if not places:
+            continue
         found = next((n for n, place in enumerate(places, 1) if n > 3 and _is_named(run, place + 1)), None)
-        if places:
-            waits.append(found or len(places))
-    ordered = sorted(waits)
-    return (
-        f"failed boots until named: median {ordered[len(ordered) // 2]}, 90 % within {ordered[len(ordered) * 9 // 10]}"
-    )
+        unnamed += found is None
+        with_retries.append(found or len(places))
+        waits.append(sum(not again[place] for place in places[: found or len(places)]))
+    words = (f"median {_at(waits, 50)}, 90 % within {_at(waits, 90)}" for waits in (waits, with_retries))
+    plain, all_of_them = words
+    return f"failed boots until named ({len(waits)} faults, {unnamed} never): {plain}; counting retries: {all_of_them}"
+
+
+def _at(values: Sequence[int], share: int) -> int:
+    return sorted(values)[len(values) * share // 100]
 
 
 def _is_named(run: Run, boots: int) -> bool:
@@ -121,14 +143,17 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=10, help="runs for each of the other methods")
     parser.add_argument("--quiet-hours", type=int, default=504)
     parser.add_argument("--delays", type=int, default=24, help="faults that are waited for")
-    parser.add_argument("--quick", action="store_true", help="only 1,000 boots a run")
+    parser.add_argument("--boots", nargs="*", type=int, default=(1_000, 10_000, 100_000), help="sizes of a run")
+    parser.add_argument("--profiles", nargs="*", default=tuple(PROFILES), choices=tuple(PROFILES))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     for line in compare(arguments):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
-    sys.stdout.write("\n" + quiet(arguments.seeds[0], arguments.quiet_hours) + "\n")
-    sys.stdout.write("\n" + delay(arguments.seeds[0], arguments.delays) + "\n")
+    if arguments.quiet_hours:
+        sys.stdout.write("\n" + quiet(arguments.seeds[0], arguments.quiet_hours) + "\n")
+    if arguments.delays:
+        sys.stdout.write("\n" + delay(arguments.seeds[0], arguments.delays) + "\n")
 
 
 if __name__ == "__main__":

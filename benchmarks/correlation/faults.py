@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,7 @@ class Fault:
     signatures: Mapping[str, float]
     rate: float
     onset_s: float
+    end_s: float = inf
 
 
 def covered(columns: Mapping[str, Ints], target: Target) -> Flags:
@@ -52,8 +54,13 @@ def _cut(address: int, length: int) -> tuple[int, int]:
     return address >> (32 - length) << (32 - length), length
 
 
-def _subnet(_: np.random.Generator, fleet: Fleet, boot: Mapping[str, int]) -> dict[str, int | tuple[int, int]]:
+def subnet_of(fleet: Fleet, boot: Mapping[str, int]) -> dict[str, int | tuple[int, int]]:
+    """The subnet of a boot as a target."""
     return {"prefix": _cut(boot["address"], int(fleet.subnet_length[boot["subnet"]]))}
+
+
+def _subnet(_: np.random.Generator, fleet: Fleet, boot: Mapping[str, int]) -> dict[str, int | tuple[int, int]]:
+    return subnet_of(fleet, boot)
 
 
 def _firewall(rng: np.random.Generator, fleet: Fleet, boot: Mapping[str, int]) -> dict[str, int | tuple[int, int]]:
@@ -119,12 +126,13 @@ def draw_fault(
         onset_s = 0.0 if rng.random() < 0.3 else float(rng.uniform(0.1, 0.85) * WINDOW_S)
         steady = rng.random() >= demands.intermittent
         rate = float(rng.uniform(0.9, 1.0) if steady else rng.uniform(0.3, 0.6))
-        if _is_clear(columns, target, at_s >= onset_s, rate, demands):
+        if is_clear(columns, target, at_s >= onset_s, rate, demands):
             return Fault(kind, target, shares, rate, onset_s)
     return None
 
 
-def _is_clear(columns: Mapping[str, Ints], target: Target, active: Flags, rate: float, demands: Demands) -> bool:
+def is_clear(columns: Mapping[str, Ints], target: Target, active: Flags, rate: float, demands: Demands) -> bool:
+    """Whether enough boots fail, of enough machines, and enough others set the target apart from its neighbours."""
     inside = covered(columns, target) & active
     count = int(inside.sum())
     machines = len(np.unique(columns["machine"][inside]))

@@ -9,6 +9,7 @@ import numpy as np
 from pe_collector.engine.ground import Ground
 from pe_collector.engine.nodes import stages
 
+from benchmarks.correlation.extras import own_prefix
 from benchmarks.correlation.faults import Flags, Target
 from benchmarks.correlation.fleet import Ints
 from benchmarks.correlation.run import SIGNATURES, Run
@@ -58,7 +59,7 @@ def frame_of(run: Run) -> Frame:
     codes = {name: column.codes[rows].astype(np.int64) for name, column in ground.table.columns.items()}
     addresses = ground.table.addresses
     if addresses is not None:
-        numbers = np.array([number for _, number in addresses.numbers], dtype=np.int64)
+        numbers = np.array([own_prefix(*number, 0)[0] for number in addresses.numbers], dtype=np.int64)
         ranks = addresses.ranks[rows]
         for length in _LENGTHS:
             codes[f"prefix{length}"] = np.where(ranks >= 0, numbers[ranks] >> (32 - length), -1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +10,7 @@ from pe_collector.engine.addresses import Addresses
 from pe_collector.engine.nodes import stages
 from pe_collector.engine.table import Column, Table, encode
 
+from benchmarks.correlation.extras import Extras, address_text, left_out, nested, with_ends, with_trouble
 from benchmarks.correlation.faults import Demands, Fault, covered, draw_fault
 from benchmarks.correlation.fleet import WINDOW_S, Fleet, Ints, Reals, boot_attributes, make_fleet, pick_images
 
@@ -41,11 +41,19 @@ class Profile:
     missing: float
     remembered: float
     demands: Demands
+    extras: Extras
 
 
+# Without extras nothing but what the sampling of boots brings troubles the answer.
+PLAIN = {
+    "standard": Profile((0.005, 0.03), 1.0, 0.6, Demands(8, 0.3, 5, 0.25), Extras()),
+    "hard": Profile((0.01, 0.05), 2.0, 0.3, Demands(5, 0.5, 3, 0.5), Extras()),
+}
+_USUAL = Extras(missing=(0.05, 0.2), chronic=0.003, bursts=1.0, ends=0.15, six=0.15)
 PROFILES = {
-    "standard": Profile((0.005, 0.03), 1.0, 0.6, Demands(8, 0.3, 5, 0.25)),
-    "hard": Profile((0.01, 0.05), 2.0, 0.3, Demands(5, 0.5, 3, 0.5)),
+    "standard": replace(PLAIN["standard"], extras=_USUAL),
+    "hard": replace(PLAIN["hard"], extras=replace(_USUAL, chronic=0.005, bursts=5.0, ends=0.25)),
+    "nested": replace(PLAIN["standard"], extras=replace(_USUAL, nested=1.0)),
 }
 
 
@@ -57,6 +65,7 @@ class Run:
     complete: dict[str, Ints]
     faults: tuple[Fault, ...]
     cause: Ints
+    six: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +86,17 @@ def simulate(seed: int, boots: int, profile: Profile, faults: int | None = None)
     columns = boot_attributes(rng, fleet, machine, pick_images(rng, fleet, machine)) | {"machine": machine}
     wanted = int(rng.integers(0, 5)) if faults is None else faults
     chosen = _draw_faults(rng, fleet, columns, at_s, (profile.demands, wanted))
-    all_boots = _with_retries(rng, fleet, columns, at_s, (float(rng.uniform(*profile.noise)), chosen))
-    observed = observed_of(rng, all_boots, profile)
-    return Run(_table(observed, all_boots), all_boots.columns, tuple(chosen), all_boots.cause)
+    extras, apart = profile.extras, np.random.default_rng([seed, 40_411])
+    chosen = with_ends(apart, chosen, columns, at_s, (extras.ends, profile.demands))
+    if apart.random() < extras.nested and faults is None:
+        chosen = nested(apart, fleet, columns, at_s, profile.demands) or chosen
+    six = bool(apart.random() < extras.six)
+    boots_seen = _with_retries(rng, fleet, columns, at_s, (float(rng.uniform(*profile.noise)), chosen))
+    outcome = (boots_seen.signature, boots_seen.cause)
+    troubled = with_trouble(apart, boots_seen.columns, boots_seen.at_s, outcome, extras)
+    all_boots = replace(boots_seen, signature=troubled)
+    observed = left_out(apart, observed_of(rng, all_boots, profile), extras)
+    return Run(_table(observed, all_boots, six=six), all_boots.columns, tuple(chosen), all_boots.cause, six)
 
 
 def _schedule(rng: np.random.Generator, fleet: Fleet, boots: int) -> tuple[Ints, Reals]:
@@ -156,7 +173,8 @@ def outcomes_of(
     signature = np.where(failing, rng.choice(len(shares), len(at_s), p=shares) + 1, 0)
     cause = np.full(len(at_s), -1)
     for number, fault in enumerate(faults):
-        hit = covered(columns, fault.target) & (at_s >= fault.onset_s) & (rng.random(len(at_s)) < fault.rate)
+        lasting = (at_s >= fault.onset_s) & (at_s < fault.end_s)
+        hit = covered(columns, fault.target) & lasting & (rng.random(len(at_s)) < fault.rate)
         codes = np.array([SIGNATURES.index(name) for name in fault.signatures])
         own = rng.choice(codes, len(at_s), p=np.array(list(fault.signatures.values())))
         wins = hit & (stage_of[own] < stage_of[signature])
@@ -181,9 +199,9 @@ def observed_of(rng: np.random.Generator, boots: Boots, profile: Profile) -> dic
     return columns
 
 
-def _table(observed: dict[str, Ints], boots: Boots) -> Table:
+def _table(observed: dict[str, Ints], boots: Boots, *, six: bool) -> Table:
     names = sorted(set(observed) - {"machine", "address", "subnet"})
-    addresses = [str(ipaddress.IPv4Address(v)) if v >= 0 else "" for v in observed["address"].tolist()]
+    addresses = [address_text(number, six=six) for number in observed["address"].tolist()]
     columns = {}
     for name in names:
         codes, values = encode([f"{value:06d}" if value >= 0 else "" for value in observed[name].tolist()])
@@ -204,4 +222,4 @@ def first_boots(run: Run, count: int) -> Run:
         table.at_s[:count], table.machines[:count], table.outcomes[:count], table.signatures, columns, addresses
     )
     complete = {name: values[:count] for name, values in run.complete.items()}
-    return Run(early, complete, run.faults, run.cause[:count])
+    return replace(run, table=early, complete=complete, cause=run.cause[:count])

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.correlation.faults import Target, covered
+from benchmarks.correlation.fleet import WINDOW_S
 from benchmarks.correlation.run import Run
 
 # A fault that hit fewer machines is neither asked for nor held against who names it.
 LEAST_MACHINES = 4
+# A fault that fails less often is intermittent; one that shares so many boots with another overlaps it.
+_STEADY = 0.65
+_CROSSED = 5
 LEVELS = {"exact": 1.0 - 1e-9, "lenient": 0.5}
 
 
@@ -22,6 +26,7 @@ class Answer:
     target: Target
     signatures: frozenset[str] = frozenset()
     alternatives: tuple[Target, ...] = ()
+    onset_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -32,6 +37,7 @@ class Tally:
     false: int = 0
     missed: int = 0
     of_kind: dict[str, list[int]] = field(default_factory=dict)
+    onset_errors_s: list[float] = field(default_factory=list)
 
     @property
     def f1(self) -> float:
@@ -44,7 +50,7 @@ def overlap(run: Run, answers: Sequence[Answer]) -> list[list[float]]:
     """Jaccard index by fault and answer, over the boots while the fault lasts; 0 when no signature agrees."""
     rows = []
     for fault in run.faults:
-        active = run.table.at_s >= fault.onset_s
+        active = (run.table.at_s >= fault.onset_s) & (run.table.at_s < fault.end_s)
         truth = covered(run.complete, fault.target) & active
         rows.append([_jaccard(run, truth, active, answer, frozenset(fault.signatures)) for answer in answers])
     return rows
@@ -72,6 +78,10 @@ def score(run: Run, answers: Sequence[Answer], tallies: dict[str, Tally]) -> lis
             if i not in faults and j not in said:
                 faults.add(i)
                 said.add(j)
+                if run.faults[i].onset_s > 0.0 and answers[j].onset_s is not None:
+                    tallies.setdefault(level, Tally()).onset_errors_s.append(
+                        abs(float(answers[j].onset_s or 0.0) - run.faults[i].onset_s)
+                    )
         _count(run, tallies.setdefault(level, Tally()), (faults, said), (hit, len(answers)))
         exact = exact or [i in faults for i in range(len(run.faults))]
     return exact
@@ -86,6 +96,22 @@ def _count(run: Run, tally: Tally, found: tuple[set[int], set[int]], sizes: tupl
             continue
         tally.right += i in faults
         tally.missed += i not in faults
-        counts = tally.of_kind.setdefault(fault.kind, [0, 0])
-        counts[0] += i in faults
-        counts[1] += 1
+        for trait in (fault.kind, *_traits(run, i)):
+            counts = tally.of_kind.setdefault(trait, [0, 0])
+            counts[0] += i in faults
+            counts[1] += 1
+
+
+def _traits(run: Run, number: int) -> list[str]:
+    """What makes a fault hard to name besides its kind."""
+    fault = run.faults[number]
+    inside = covered(run.complete, fault.target)
+    others = (covered(run.complete, other.target) for n, other in enumerate(run.faults) if n != number)
+    crossed = any(int((inside & other).sum()) >= _CROSSED for other in others)
+    traits = {
+        "(intermittent)": fault.rate < _STEADY,
+        "(ended)": fault.end_s < WINDOW_S,
+        "(overlapping)": crossed,
+        "(IPv6)": run.six,
+    }
+    return [name for name, holds in traits.items() if holds]

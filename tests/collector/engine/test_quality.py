@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.correlation.covering import contrast, covering
 from benchmarks.correlation.own import engine
-from benchmarks.correlation.run import PROFILES, simulate
+from benchmarks.correlation.run import PLAIN, PROFILES, simulate
 from benchmarks.correlation.scoring import score
 
 
@@ -35,10 +35,18 @@ def test_most_faults_are_named_exactly_and_more_than_by_contrast_sets():
     ],
 )
 def test_several_faults_of_a_kind_are_neither_joined_nor_cut(seed, boots, profile):
-    run = simulate(seed, boots, PROFILES[profile])
+    run = simulate(seed, boots, PLAIN[profile])
     tallies = {}
     score(run, engine(run), tallies)
     assert tallies["lenient"].f1 == 1.0
+
+
+def test_a_whole_that_covers_half_the_fleet_is_not_said_for_its_two_parts():
+    """A site and a server, each failing always, hold most failures; what one part covers is no loss to the other."""
+    run = simulate(92_008, 10_000, PROFILES["standard"])
+    tallies = {}
+    score(run, engine(run), tallies)
+    assert tallies["exact"].f1 == 1.0
 
 
 def test_a_fleet_without_faults_has_no_explanation():
