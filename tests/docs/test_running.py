@@ -81,6 +81,15 @@ MORE: dict[str, Callable[[Desk], list[str]]] = {
     "pe-agent send [PATH": lambda desk: ["--collector", desk.ingest, "--ca", "ca.pem", "--token-file", "first.token"],
     "pe-collector loadgen": lambda desk: ["--collector", desk.ingest, "--tls", "--data", str(desk.data)],
 }
+def _history(desk: Desk) -> str:
+    """An export, made once."""
+    folder = desk.folder / "history"
+    if not folder.exists():
+        told = [sys.executable, "-m", "pe_collector", "export", "--parquet", str(folder)]
+        subprocess.run(told, env=environment(desk), check=True, capture_output=True)
+    return str(folder)
+
+
 # What stands for something in any command -> what is put in.
 WORDS: dict[str, str | Callable[[Desk], str]] = {
     **dict.fromkeys(["COLLECTOR:50051", "COLLECTOR:7443", "collector.example:7443"], lambda desk: desk.ingest),
@@ -93,6 +102,7 @@ WORDS: dict[str, str | Callable[[Desk], str]] = {
     **dict.fromkeys(["HOST", "WDS01"], "127.0.0.1"),
     "/var/lib/pe-collector": _fresh("new"),
     "DIR": lambda desk: str(desk.data),
+    "/var/lib/pe-history": _history,
     "/backup": _fresh("dated"),
     "/backup/before": _fresh("before"),
     "/backup/today": _fresh("today"),

@@ -1,0 +1,70 @@
+"""Questions and ingest at several sizes, on SQLite, PostgreSQL and DuckDB over Parquet, in one run.
+
+    python -m benchmarks.scale --sizes 10k,100k,1M,10M --results DIR [--folder DIR] [--out docs/benchmarks-scale.md]
+
+Needs some 25 GB of disk for 10M. `--sizes ''` prints the page of what is in `--results`. Not part of the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+import platform
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import duckdb
+from pe_collector.store.where import VARIABLE
+
+from benchmarks.scale.run import Size, measured
+from benchmarks.scale.table import page
+
+_UNITS = {"k": 1000, "M": 1_000_000}
+
+
+def main() -> None:
+    """Measure everything, write the page after each size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="10k,100k,1M,10M")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="Where there is room.")
+    parser.add_argument("--results", type=Path, required=True, help="Keeps each size, so that sizes can be run apart.")
+    parser.add_argument("--out", type=Path)
+    told = parser.parse_args()
+    os.environ.pop(VARIABLE, None)
+    told.results.mkdir(parents=True, exist_ok=True)
+
+    def done(size: Size) -> None:
+        (told.results / f"{size.reports}.pickle").write_bytes(pickle.dumps((size, _machine())))
+        _write(told.results, told.out)
+
+    for size in filter(None, told.sizes.split(",")):
+        with tempfile.TemporaryDirectory(prefix="pe-scale-", dir=told.folder) as name:
+            Path(name).chmod(0o755)
+            measured(Path(name) / "fleet", _number(size), done)
+    _write(told.results, told.out)
+
+
+def _write(results: Path, out: Path | None) -> None:
+    """The page of all sizes that are known."""
+    known = [pickle.loads(path.read_bytes()) for path in results.glob("*.pickle")]  # noqa: S301 - our own
+    text = page(sorted(known, key=lambda each: each[0].reports))
+    if out:
+        out.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+
+
+def _number(text: str) -> int:
+    return int(text[:-1]) * _UNITS[text[-1]] if text[-1] in _UNITS else int(text)
+
+
+def _machine() -> str:
+    load = "/".join(f"{each:.1f}" for each in os.getloadavg())
+    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, DuckDB {duckdb.__version__}"
+    return f"{os.cpu_count()} processors, {versions}, PostgreSQL 15, load {load}"
+
+
+if __name__ == "__main__":
+    main()

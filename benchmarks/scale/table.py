@@ -1,0 +1,93 @@
+"""The page docs/benchmarks-scale.md, made from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from benchmarks.scale.run import MOST_WITH_OBSERVATIONS, Size
+from benchmarks.scale.ways import ASKED, DUCKDB, LOOKED_AT, POSTGRESQL, SQLITE, Asking
+
+ENGINES = (SQLITE, POSTGRESQL, DUCKDB)
+SCREEN_S, MOST_S = 0.1, 2.0
+_HEAD = f"""# How long do questions take, and how does that grow?
+
+Printed by `python -m benchmarks.scale`; figures of one machine and hour belong together. The fleet is always the same:
+2,000 subnets at 200 sites, 50,000 machines, 30 days, 3 % faults, and ten sites that cannot reach a port of their server
+for the last six hours; up to {MOST_WITH_OBSERVATIONS:,} reports with 12 observations each, above that with none,
+for want of room on the disk. It is made once for all engines, as Parquet in the layout of `export --parquet`,
+and loaded in bulk. Times are milliseconds of the question alone on a connection of its own: `cold` with nothing of its
+files in memory (PostgreSQL: but for what the server keeps), `warm` the best of five more (of one from two seconds on,
+of none from fifteen on): the machine is shared, and others can only make it longer. An answer has at most 1,000 rows;
+`=` says that the hash of its values is the same in all engines. Questions marked `(cells)` read what was counted of
+hours that are over; on Parquet they count the reports. Patterns are as a look at the newest {LOOKED_AT:,} boots stored
+them.
+"""
+
+
+def page(results: Sequence[tuple[Size, str]]) -> str:
+    """The whole text, from what was measured and on which machine."""
+    sizes = [size for size, _ in results]
+    machines = [f"- {size.reports:,} reports: {machine}" for size, machine in results]
+    parts = [_HEAD, "\n".join(machines) + "\n", "## Targets\n", _targets(sizes[-1]), "## Growth\n", _growth(sizes)]
+    for size in sizes:
+        parts += [f"## {size.reports:,} reports\n", _questions(size)]
+    return "\n".join(parts)
+
+
+def _questions(size: Size) -> str:
+    head = " | ".join(f"{name} cold | warm" for name in ENGINES)
+    lines = [f"| question | rows | {head} | |", "|---|--:|" + "--:|" * 2 * len(ENGINES) + "---|"]
+    for asked in ASKED:
+        found = [size.times.get((asked.name, engine)) for engine in ENGINES]
+        there = [each for each in found if each]
+        if not there:
+            continue
+        times = " | ".join(f"{_ms(f.cold_s)} | {_ms(f.warm_s)}" if f else " | " for f in found)
+        alike = "" if len(there) < 2 else "=" if len({each.sha256 for each in there}) == 1 else "**differs**"
+        lines.append(f"| {asked.name} | {there[0].rows} | {times} | {alike} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f}" if seconds >= 0.0095 else f"{seconds * 1000:.1f}"
+
+
+def _growth(sizes: Sequence[Size]) -> str:
+    lines = [f"| | {' | '.join(f'{size.reports:,}' for size in sizes)} |", "|---|" + "--:|" * len(sizes)]
+
+    def add(what: str, value: Callable[[Size], str]) -> None:
+        lines.append(f"| {what} | {' | '.join(value(size) for size in sizes)} |")
+
+    for engine in ENGINES:
+        add(f"{engine}, MB", lambda size, e=engine: f"{size.octets.get(e, 0) / 1e6:,.0f}")  # type: ignore[misc]
+    for engine in (SQLITE, POSTGRESQL):
+        add(f"ingest on top, {engine}, reports a second", lambda size, e=engine: _taken(size, e, "per_s", ".0f"))
+        add("the same, processor ms a report", lambda size, e=engine: _taken(size, e, "cpu_ms", ".2f"))
+    for what in dict.fromkeys(name for size in sizes for name in size.seconds):
+        add(f"{what}, s", lambda size, w=what: f"{size.seconds[w]:,.1f}" if w in size.seconds else "")  # type: ignore[misc]
+    for asked in ASKED:
+        if asked.screen:
+            add(f"{asked.name}, {SQLITE}, warm ms", lambda size, a=asked: _warm(size, a))  # type: ignore[misc]
+    return "\n".join(lines) + "\n"
+
+
+def _taken(size: Size, engine: str, what: str, form: str) -> str:
+    return format(getattr(size.taken[engine], what), form) if engine in size.taken else ""
+
+
+def _warm(size: Size, asked: Asking) -> str:
+    found = size.times.get((asked.name, SQLITE))
+    return _ms(found.warm_s) if found else ""
+
+
+def _targets(size: Size) -> str:
+    lines = [f"At {size.reports:,} reports, warm.\n", "| what | engine | ms | target | |", "|---|---|--:|--:|---|"]
+    for asked in ASKED:
+        found = {e: size.times[asked.name, e].warm_s for e in ENGINES if (asked.name, e) in size.times}
+        if not found:
+            continue
+        engine = SQLITE if asked.screen else min(found, key=lambda name: found[name])
+        target_s = SCREEN_S if asked.screen else MOST_S
+        word = "reached" if found[engine] < target_s else "**missed**"
+        lines.append(f"| {asked.name} | {engine} | {_ms(found[engine])} | < {target_s * 1000:,.0f} | {word} |")
+    return "\n".join(lines) + "\n"
