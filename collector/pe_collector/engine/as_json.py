@@ -35,6 +35,7 @@ def lines(cause: Cause, clock: Clock = iso) -> list[str]:
     return [
         f"{sentence(cause, clock)}  [{cause.id}]",
         f"    inside {low:.3g} to {high:.3g} % fail (exact 95 % interval); chance of such a table {cause.p_value:.1g}",
+        *([f"    well between {clock(cause.paused_s[0])} and {clock(cause.paused_s[1])}"] if cause.paused_s else []),
         *(f"    or: {_words(other.conditions)}; {other.decided_by}" for other in cause.alternatives),
     ]
 
@@ -50,6 +51,7 @@ def as_json(cause: Cause, table: Table, clock: Clock = iso) -> dict[str, object]
         "onset": _time(cause.onset_s, clock),
         "onset_after": _time(cause.onset_after_s, clock),
         "ended": _time(cause.ended_s, clock),
+        "paused": [clock(at_s) for at_s in cause.paused_s] if cause.paused_s else None,
         "failed": cause.failed,
         "boots": cause.boots,
         "failed_elsewhere": cause.failed_elsewhere,

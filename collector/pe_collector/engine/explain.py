@@ -13,6 +13,7 @@ from pe_collector.engine.greedy import Account, Settings
 from pe_collector.engine.ground import PREFIX, PREFIX_COLUMN, Condition
 from pe_collector.engine.model import Explanation
 from pe_collector.engine.nodes import Node
+from pe_collector.engine.pauses import pause
 from pe_collector.engine.statistics import corrected, fisher
 from pe_collector.engine.table import MISSING, Flags, Places, Table
 from pe_collector.statistics import exact_interval
@@ -40,6 +41,7 @@ class Cause:
         rate_low: lower end of the exact 95 % interval of the rate inside.
         corrected_low: the same, as wide as the choice among all the conditions looked at asks for.
         evidence: rows of the table, the first ones that show it.
+        paused_s: first and last boot of a time in between when boots were well; None when there was none.
     """
 
     id: str
@@ -62,6 +64,7 @@ class Cause:
     machines: tuple[int, ...]
     evidence: tuple[int, ...]
     alternatives: tuple[Alternative, ...]
+    paused_s: tuple[float, float] | None
 
 
 def causes(table: Table, settings: Settings | None = None) -> tuple[Cause, ...]:
@@ -127,7 +130,19 @@ def cause_of(account: Account, one: Explanation) -> Cause:
         machines=tuple(int(machine) for machine in np.unique(table.machines[rows])),
         evidence=tuple(int(row) for row in rows[:_MOST_EVIDENCE]),
         alternatives=_alternatives(account, one),
+        paused_s=_paused(account, inside[reached[inside]], failed, (counts[2], counts[3])),
     )
+
+
+def _paused(account: Account, inside: Places, failed: Flags, elsewhere: tuple[int, int]) -> tuple[float, float] | None:
+    """`inside` are the rows of its period that got so far; `elsewhere` failures and boots."""
+    background = (elsewhere[0] + 0.5) / (elsewhere[1] + 1)
+    found = pause(failed[inside], account.ground.counts[inside], background)
+    return (_at(account, inside[found[0]]), _at(account, inside[found[1]])) if found is not None else None
+
+
+def _at(account: Account, row: int) -> float:
+    return float(account.ground.table.at_s[row])
 
 
 def _counted(account: Account, one: Explanation) -> tuple[Flags, Flags]:

@@ -184,6 +184,26 @@ def test_conditions_that_hold_the_same_boots_are_alternatives_and_what_would_dec
     assert all(other.decided_by.startswith("one boot with ") for other in found.alternatives)
 
 
+def test_a_fault_that_was_gone_for_a_while_is_said_to_have_paused():
+    def comes_and_goes(row, _):
+        lasts = 6_000 < row.at_s < 10_000 or row.at_s > 20_000
+        return FILTERED if row.attributes["server"] == "WDS1" and lasts else ""
+
+    (found,) = causes(table(14, 3000, comes_and_goes))
+    assert dict(found.conditions) == {"server": "WDS1"}
+    start_s, end_s = found.paused_s
+    assert 10_000 <= start_s < 10_400
+    assert 19_600 < end_s <= 20_000
+
+
+def test_a_fault_that_hits_now_and_then_has_not_paused():
+    def fault(row, rng):
+        return FILTERED if row.attributes["server"] == "WDS1" and rng.random() < 0.4 else ""
+
+    (found,) = causes(table(15, 3000, fault))
+    assert found.paused_s is None
+
+
 def said_to_decide(rows):
     return [
         (dict(other.conditions), other.decided_by) for found in causes(table_of(rows)) for other in found.alternatives
