@@ -132,7 +132,9 @@ class Door(grpc.aio.ServerInterceptor):
     async def _first(self, context: Call) -> bytes:
         patience_s = self._intake.limits.first_frame_s
         try:
-            octets: object = await asyncio.wait_for(context.read(), patience_s)
+            # Not wait_for: that makes a task for each call.
+            async with asyncio.timeout(patience_s):
+                octets: object = await context.read()
         except TimeoutError as exc:
             raise Refused(Reason.IDLE, f"no hello within {patience_s:g} s") from exc
         if not isinstance(octets, bytes):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pe_agent.errors import UsageError
 
-from pe_collector.connection import Connection
+from pe_collector.connection import Connection, Row
 from pe_collector.refusal import Reason, Refused
 from pe_collector.roles import Role
 
@@ -67,12 +67,12 @@ def find_token(connection: Connection, token: str, now_s: float) -> Token:
     if not token:
         raise Refused(Reason.NO_TOKEN, f"the hello carries no token; {_ADVICE}")
     token_id, _, secret = token.strip()[:_MOST_LETTERS].partition(".")
-    row = connection.execute("SELECT * FROM token WHERE token_id=?", (token_id,)).fetchone()
+    row = _row(connection, token_id)
     # An unknown id costs the same comparison as a wrong secret.
     right = hmac.compare_digest(_hash(secret), row["secret_hash"] if row else _hash(""))
     if row is None or not right:
         raise Refused(Reason.TOKEN_UNKNOWN, f"the token is not one of this collector's; {_ADVICE}")
-    return good_token(connection, token_id, now_s)
+    return _good(row, now_s)
 
 
 def good_token(connection: Connection, token_id: str, now_s: float) -> Token:
@@ -81,15 +81,29 @@ def good_token(connection: Connection, token_id: str, now_s: float) -> Token:
     Raises:
         Refused: it is not good any more.
     """
-    row = connection.execute("SELECT * FROM token WHERE token_id=?", (token_id,)).fetchone()
+    row = _row(connection, token_id)
     if row is None:
         raise Refused(Reason.TOKEN_UNKNOWN, f"the token is not one of this collector's; {_ADVICE}")
+    return _good(row, now_s)
+
+
+def _row(connection: Connection, token_id: str) -> Row | None:
+    """The token and whether it is in quarantine, by one question: every report asks it."""
+    asked = (
+        "SELECT token.*, EXISTS (SELECT 1 FROM quarantine q WHERE q.token_id=token.token_id AND lifted IS NULL) "
+        "AS held FROM token WHERE token_id=?"
+    )
+    row: Row | None = connection.execute(asked, (token_id,)).fetchone()
+    return row
+
+
+def _good(row: Row, now_s: float) -> Token:
+    token_id = row["token_id"]
     if row["revoked"] is not None:
         raise Refused(Reason.TOKEN_REVOKED, f"token {token_id} was revoked; {_ADVICE}")
     if row["expires"] <= now_s:
         raise Refused(Reason.TOKEN_EXPIRED, f"token {token_id} has expired; {_ADVICE}")
-    held = connection.execute("SELECT 1 FROM quarantine WHERE token_id=? AND lifted IS NULL", (token_id,)).fetchone()
-    if held is not None:
+    if row["held"]:
         raise Refused(Reason.QUARANTINED, f"token {token_id} is in quarantine; {_ADVICE}")
     return Token(token_id, row["name"], Role(row["role"]), row["last_used"])
 
