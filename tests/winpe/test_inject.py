@@ -277,6 +277,27 @@ def test_a_payload_that_writes_outside_its_folder_is_refused(tmp_path, name):
     assert "refuses to unpack" in pe_image("inject", wim, *orders, code=1)
 
 
+# What a payload can do, what is asked of it, and why that is refused; empty: it is not.
+WAYS = [
+    ({"transport": "grpc", "tls": False}, ["--upload", "pe.example:8443"], "--tls"),
+    ({"transport": "grpc", "tls": False}, [], ""),
+    ({"transport": "grpc", "tls": True}, ["--upload", "pe.example:8443"], ""),
+    ({"transport": "https", "tls": True}, [], "--upload"),
+    ({"transport": "https", "tls": True}, ["--upload", "pe.example:8443"], ""),
+]
+
+
+@pytest.mark.parametrize(("manifest", "asked", "refusal"), WAYS)
+def test_an_address_that_the_payload_cannot_use_is_refused(tmp_path, manifest, asked, refusal):
+    wim = make_wim(tmp_path, PLAIN)
+    orders = make_orders(tmp_path)
+    with zipfile.ZipFile(tmp_path / "payload-1.zip", "a") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+    told = pe_image("inject", wim, *orders, *asked, code=1 if refusal else 0)
+    assert refusal in told
+    assert bool(refusal) != (r"pe-agent\hook.cmd" in files_of(wim))
+
+
 @pytest.mark.parametrize("collector", ["pe.example", "pe.example:0", "pe.example:99999", 'a":1'])
 def test_a_collector_needs_host_and_port(tmp_path, collector):
     wim = make_wim(tmp_path, PLAIN)

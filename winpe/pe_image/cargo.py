@@ -128,15 +128,26 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
 
 
 def _check_way(manifest: Path, orders: Orders) -> None:
-    """An agent that can reach nobody is refused: one without gRPC needs an address for uploads."""
-    transport = "grpc"
-    if manifest.exists():
-        with contextlib.suppress(ValueError, AttributeError):
-            transport = json.loads(manifest.read_bytes()).get("transport", transport)
+    """An agent that can reach nobody is refused, and so is an address that it could never use."""
+    transport, has_tls = _abilities(manifest)
     if transport == "https" and not orders.uploads:
         raise ImageError(f"{orders.payload} has no gRPC: name the collector's address for uploads with --upload")
     if transport == "grpc" and not orders.collectors:
         raise ImageError("nobody to report to: name the collector with --collector")
+    if orders.uploads and not has_tls:
+        raise ImageError(
+            f"{orders.payload} cannot upload, it has no TLS for HTTPS: build it with `pe-image payload --tls`, "
+            "or leave out --upload"
+        )
+
+
+def _abilities(manifest: Path) -> tuple[str, bool]:
+    """How the agent of a payload sends, and whether it has TLS for uploads; one that is silent has both."""
+    told: dict[str, object] = {}
+    if manifest.exists():
+        with contextlib.suppress(ValueError, TypeError):
+            told = dict(json.loads(manifest.read_bytes()))
+    return str(told.get("transport", "grpc")), bool(told.get("tls", True))
 
 
 def _token(path: Path) -> bytes:

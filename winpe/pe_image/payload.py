@@ -37,6 +37,11 @@ class Ingredients:
     tls: bool = False
     full: bool = False
 
+    @property
+    def has_tls(self) -> bool:
+        """Whether Python's own TLS is in it."""
+        return self.tls or self.full or self.target.transport == "https"
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -45,6 +50,17 @@ class Payload:
     octets: bytes
     manifest: Mapping[str, object]
     unpacked_bytes: int
+    app_bytes: int
+    native_bytes: int
+
+    def shares(self) -> dict[str, int]:
+        """Octets unpacked of what it is made of; `app` is the agent with the wheels that hold no machine code."""
+        python = self.unpacked_bytes - self.app_bytes - self.native_bytes
+        return {
+            "wheels with machine code": self.native_bytes,
+            "agent and other wheels": self.app_bytes,
+            "Python": python,
+        }
 
 
 def build(ingredients: Ingredients) -> Payload:
@@ -68,7 +84,9 @@ def build(ingredients: Ingredients) -> Payload:
     files |= _licences(ingredients) | dict(ingredients.extra)
     manifest = _manifest(ingredients, payload_code.own_version(own), files)
     files[MANIFEST] = _manifest_octets(manifest)
-    return Payload(zip_files(files, compress=True), manifest, sum(map(len, files.values())))
+    native_bytes = sum(len(octets) for path, octets in files.items() if path.startswith(f"{NATIVE_FOLDER}/"))
+    unpacked_bytes = sum(map(len, files.values()))
+    return Payload(zip_files(files, compress=True), manifest, unpacked_bytes, len(files[OWN_ZIP]), native_bytes)
 
 
 def with_files(payload: Mapping[str, bytes], files: Mapping[str, bytes]) -> bytes:
@@ -99,8 +117,7 @@ def stub_path(wheels: Iterable[Wheel]) -> str:
 
 
 def _python_files(ingredients: Ingredients) -> dict[str, bytes]:
-    with_tls = ingredients.tls or ingredients.target.transport == "https"
-    groups = () if ingredients.full else ("python",) if with_tls else ("python", "tls")
+    groups = () if ingredients.full else ("python",) if ingredients.has_tls else ("python", "tls")
     python = ingredients.python
     kept = {name: octets for name, octets in python.files.items() if not is_left_out(name, *groups)}
     short = "python" + python.version.rpartition(".")[0].replace(".", "")
@@ -136,6 +153,7 @@ def _manifest(ingredients: Ingredients, version: str, files: Mapping[str, bytes]
         "format": FORMAT,
         "architecture": ingredients.target.architecture,
         "transport": ingredients.target.transport,
+        "tls": ingredients.has_tls,
         "agent_version": version,
         "parts": parts,
         "signatures": _signatures(python),

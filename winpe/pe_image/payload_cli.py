@@ -81,7 +81,10 @@ def _tell_payload(ingredients: Ingredients, payload: Payload, output: Path) -> N
     target = ingredients.target
     click.echo(f"Python {ingredients.python.version} for {target.architecture}, {parts}; sends by {target.transport}")
     packed, unpacked = len(payload.octets) / 1e6, payload.unpacked_bytes / 1e6
-    click.echo(f"wrote {output}: {packed:.1f} MB, {unpacked:.1f} MB unpacked")
+    shares = ", ".join(f"{title} {octets / 1e6:.1f} MB" for title, octets in payload.shares().items())
+    click.echo(f"wrote {output}: {packed:.1f} MB, {unpacked:.1f} MB unpacked ({shares})")
+    if not ingredients.has_tls:
+        click.echo("no TLS for HTTPS: the agent sends by gRPC alone; for `inject --upload` build it with --tls")
 
 
 COMMANDS = (payload_command, audit_command)
