@@ -27,7 +27,7 @@ def hostile_report(now_s):
         {"observation": pb.Observation(probe="address", target=EVIL, outcome="ok", reason=EVIL, facts=text | place)},
         {"observation": pb.Observation(probe="target", target=EVIL, outcome="ok", reason=EVIL, facts=text)},
         {"observation": pb.Observation(probe="switch-port", target=EVIL, outcome="failed", reason=EVIL, facts=text)},
-        {"observation": pb.Observation(probe=EVIL, target=EVIL, outcome="failed", reason=EVIL)},
+        {"observation": pb.Observation(probe=EVIL, target="10.10.9.9:135", outcome="failed", reason=EVIL)},
         {"event": pb.Event(at_s=1.0, adapter=EVIL, kind=EVIL, detail=EVIL)},
         {"finding": pb.Finding(id=EVIL, title=EVIL, owner=EVIL, advice=EVIL, confidence=0.9)},
         {"log": pb.LogChunk(path=EVIL, data=LOG, expanded_bytes=len(LOG), file_bytes=len(LOG))},
@@ -62,7 +62,7 @@ def test_no_answer_steers_a_terminal_or_runs_in_a_spreadsheet(data, question):
     assert answer.rows
     assert not any(c in shown for c in "\x1b\x07\x9b\u202e\r")
     # The cells are those of real columns: something hostile was shown, and cleaned.
-    assert "?" in shown or question.name in ("slow", "subnets")
+    assert "?" in shown or question.name in ("slow", "subnets", "site-hours", "subnet-days")
     for row in csv.reader(io.StringIO(FORMATS["csv"](answer), newline="")):
         assert not any(cell.startswith(("=", "+", "@", "\t", "\r")) for cell in row)
 
