@@ -105,9 +105,7 @@ def report(form: str, *, quiet: bool, no_color: bool, no_send: bool, **flags: An
     if form == "text":
         click.echo(delivery.text)
         if not delivery.stored:
-            encoding = sys.stdout.encoding if sys.stdout.isatty() else ""
-            for line in render.undelivered_lines(carried.encode_report(finished), encoding):
-                click.echo(line)
+            _carry(carried.encode_report(finished))
     else:
         click.echo(render.FORMATS[form](finished, delivery.text))
     return exit_code(finished, delivery, asked_to_send=not no_send)
@@ -223,7 +221,18 @@ def _status(config: str, spool: tuple[str, ...], form: str) -> int:
         click.echo(json.dumps(state["report"], indent=2))
     else:
         click.echo(state["text"] if state["finished"] else f"Still at work. So far:\n{state['text']}")
+        if state.get("carried"):
+            _carry(state["carried"])
     return Exit.HEALTHY
+
+
+def _carry(code: str) -> None:
+    """What a phone can take away of a report that is not stored; the picture only where somebody looks."""
+    from pe_agent import render  # noqa: PLC0415
+
+    encoding = sys.stdout.encoding if sys.stdout.isatty() else ""
+    for line in render.undelivered_lines(code, encoding):
+        click.echo(line)
 
 
 for _name in ("status", "last"):

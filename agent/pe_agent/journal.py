@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pe_agent import render
+from pe_agent import carried, render
 from pe_agent.errors import UsageError
 from pe_agent.model import Clock, Event, Finding, LogChunk, Observation, Outcome, Record, Report, Verdict
 from pe_agent.words import clean, describe_event
@@ -41,20 +41,21 @@ class Journal:
         if self.folder is None:
             return
         try:
-            with (self.folder / LOG).open("a", encoding="ascii", newline="") as file:
+            with open(self.folder / LOG, "a", encoding="ascii", newline="", opener=_private) as file:
                 file.write(cmtrace_line(text, clock, component, kind))
         except OSError:
             # A full or removed medium; the spool says so where it matters.
             self.folder = None
 
-    def keep(self, report: Report, delivery: str) -> None:
-        """Replace the state file, whole or not at all."""
+    def keep(self, report: Report, delivery: str, *, to_carry: bool = False) -> None:
+        """Replace the state file, whole or not at all; with the line that carries a report which is not stored."""
         if self.folder is None:
             return
         state = {
             "finished": report.verdict is not None,
             "text": render.render_text(report, delivery),
             "report": json.loads(render.render_json(report, delivery)),
+            "carried": carried.encode_report(report) if to_carry else "",
         }
         try:
             with tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False, encoding="ascii") as file:
@@ -99,6 +100,14 @@ def _words(record: Observation | Event | Finding | Verdict) -> tuple[str, int, s
     if isinstance(record, Finding):
         return "judge", _WARNING, f"{record.title} [{record.id}] do: {record.advice}"
     return "verdict", _ERROR if record.finding_id else _INFO, f"{record.status}: {record.title}"
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that its owner alone may read; one that an older version made is closed to the others."""
+    descriptor = os.open(path, flags, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _takes(folder: Path) -> bool:

@@ -107,7 +107,7 @@ class Session:
         """Wait for the collector's receipt."""
         delivery = self._recorder.finish(self._run.told.timeout_s)
         self._journal.say(delivery.text, self._run.host.clock(), component="delivery")
-        self._journal.keep(self._recorder.report(), delivery.text)
+        self._journal.keep(self._recorder.report(), delivery.text, to_carry=not delivery.stored)
         return delivery
 
     def _add(self, record: Record) -> None:

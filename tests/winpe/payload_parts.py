@@ -4,6 +4,8 @@ import base64
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -22,6 +24,24 @@ needs_windows_wheels = pytest.mark.skipif(
 needs_mingw = pytest.mark.skipif(
     shutil.which("x86_64-w64-mingw32-gcc") is None, reason="gcc-mingw-w64-x86-64 is not installed"
 )
+needs_python_of_payload = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the payload's modules are compiled for Python 3.11"
+)
+_PARTS = ("python311.zip", "app.zip", "lib")
+_DRAW = (
+    "import sys; sys.path[:] = sys.argv[1:] + [path for path in sys.path if path.endswith('lib-dynload')]; "
+    "from pe_agent.render.qr import qr_lines; "
+    "print(*qr_lines('PE1', 'ascii'), sep='|')"
+)
+
+
+def picture_by_payload(path, folder):
+    """The lines of a QR code, drawn by all that is Python in a payload, with the machine code of this Python only."""
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+    command = [sys.executable, "-I", "-S", "-c", _DRAW, *(str(folder / name) for name in _PARTS)]
+    drawn = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return drawn.strip("\n").split("|")
 
 
 def embeddable(path, **changes):

@@ -22,7 +22,13 @@ from pe_image.payload_wheels import choose_wheels, read_wheel
 from pe_image.pe_headers import parse
 
 from .injecting import make_wim, needs_wimlib, pe_image
-from .payload_parts import WINDOWS_PYTHON, WINDOWS_WHEELS, needs_windows_python
+from .payload_parts import (
+    WINDOWS_PYTHON,
+    WINDOWS_WHEELS,
+    needs_python_of_payload,
+    needs_windows_python,
+    picture_by_payload,
+)
 from .tiny_pe import tiny_pe
 
 LIBRARY = "python311.zip"
@@ -125,7 +131,7 @@ def free_address():
         return f"127.0.0.1:{sock.getsockname()[1]}"
 
 
-@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the payload's modules are compiled for Python 3.11")
+@needs_python_of_payload
 def test_what_is_python_in_the_arm64_payload_uploads_a_report_that_is_stored(arm64, collector, tmp_path):
     data, address = collector
     folder = tmp_path / "pe-agent"
@@ -143,3 +149,8 @@ def test_what_is_python_in_the_arm64_payload_uploads_a_report_that_is_stored(arm
     show = [sys.executable, "-m", "pe_collector", "show", told["code"], "--data", str(data)]
     assert told["code"] in subprocess.run(show, capture_output=True, text=True, check=True).stdout
     assert list((tmp_path / "spool").glob("*.pespool")) == []
+
+
+@needs_python_of_payload
+def test_the_payload_draws_the_code_of_a_report_that_is_not_delivered(made, tmp_path):
+    assert len(picture_by_payload(made[1], tmp_path)) > 10

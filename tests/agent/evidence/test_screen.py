@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pe_agent import carried, signatures
 from pe_agent.errors import DecodeError, UsageError
-from pe_agent.journal import LOG, Journal, cmtrace_line, read_state
+from pe_agent.journal import LOG, STATE, Journal, cmtrace_line, read_state
 from pe_agent.model import (
     Boot,
     Clock,
@@ -100,6 +100,14 @@ def test_every_record_is_a_line_of_the_log_that_names_its_gravity(tmp_path: Path
 def test_where_nothing_ran_status_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="pe-agent report"):
         read_state([tmp_path])
+
+
+def test_others_may_read_neither_the_state_nor_the_log(tmp_path: Path) -> None:
+    (tmp_path / LOG).touch(mode=0o644)
+    journal = Journal([tmp_path])
+    journal.say("x", CLOCK)
+    journal.keep(report(), "")
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {LOG: 0o600, STATE: 0o600}
 
 
 def test_a_medium_that_refuses_ends_the_journal_and_not_the_run(tmp_path: Path) -> None:
@@ -198,3 +206,5 @@ def test_status_and_last_show_what_a_run_left(tmp_path: Path) -> None:
         shown = run("pe_agent", name, *spool)
         assert "architecture" in shown.stdout, shown.stderr
         assert "NOT delivered" in shown.stdout
+        _, _, code = shown.stdout.partition("for `pe-collector decode`:\n")
+        assert carried.decode_report(code).opening.trigger == carried.TRIGGER
