@@ -1,5 +1,6 @@
 """A signature holds for exactly the file that was signed, and is worth what its root is worth."""
 
+import hashlib
 import struct
 
 import pytest
@@ -7,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pe_image import der
 from pe_image.authenticode import Standing, check
-from pe_image.payload_python import SYSTEM_ROOTS, load_roots
+from pe_image.payload_python import SYSTEM_ROOTS, load_roots, load_signers, read_embeddable
 from pe_image.payload_target import PayloadError
 from pe_image.pe_headers import CERTIFICATES, parse
 
-from .payload_parts import WINDOWS_PYTHON, needs_windows_python
+from .payload_parts import WINDOWS_PYTHON, embeddable, needs_windows_python
 from .tiny_pe import tiny_pe
 
 needs_roots = pytest.mark.skipif(not SYSTEM_ROOTS.exists(), reason="no ca-certificates on this machine")
@@ -109,6 +110,35 @@ def test_no_damage_to_a_certificate_is_raised(signed, raised):
     answer = check(parse(with_damage(signed, *CERTIFICATE_DAMAGE[raised])), ())
     assert answer.standing is Standing.BROKEN
     assert answer.problem
+
+
+@needs_windows_python
+@needs_roots
+def test_a_sound_signature_of_somebody_who_is_not_known_needs_the_hash_of_the_zip(tmp_path):
+    path = embeddable(tmp_path / "python.zip")
+    roots = load_roots(SYSTEM_ROOTS)
+    only_one = frozenset(signer for signer in load_signers() if signer[0] == "Python Software Foundation")
+    with pytest.raises(PayloadError, match=r"vcruntime140\.dll is signed by Microsoft .* --python-sha256 [0-9a-f]{64}"):
+        read_embeddable(path, roots, signers=only_one)
+    pin = hashlib.sha256(path.read_bytes()).hexdigest()
+    signatures = read_embeddable(path, roots, pin, only_one).signatures
+    assert signatures["vcruntime140.dll"].standing is Standing.UNKNOWN_ROOT
+
+
+@needs_windows_python
+@needs_roots
+def test_a_trusted_root_is_not_enough_for_somebody_else(tmp_path):
+    path = embeddable(tmp_path / "python.zip")
+    others = frozenset((f"not {name}", anchor) for name, anchor in load_signers())
+    with pytest.raises(PayloadError, match="signed by Python Software Foundation"):
+        read_embeddable(path, load_roots(SYSTEM_ROOTS), signers=others)
+
+
+@needs_windows_python
+@needs_roots
+def test_the_signers_of_cpython_are_known(tmp_path):
+    found = read_embeddable(embeddable(tmp_path / "python.zip"), load_roots(SYSTEM_ROOTS)).signatures
+    assert {signature.standing for signature in found.values()} == {Standing.TRUSTED, Standing.KNOWN_SIGNER}
 
 
 def test_a_program_without_signature_is_unsigned():

@@ -35,9 +35,13 @@ NOT_CHECKED = ("revocation", "timestamp", "validity periods")
 
 
 class Standing(StrEnum):
-    """What a signature is worth. `unknown-root`: sound in itself, but it ends at a root that was not given."""
+    """What a signature is worth. `unknown-root`: sound in itself, but it ends at a root that was not given.
+
+    `known-signer`: that, and what vouches for its signer is known by its hash (signers.toml).
+    """
 
     TRUSTED = "trusted"
+    KNOWN_SIGNER = "known-signer"
     UNKNOWN_ROOT = "unknown-root"
     UNSIGNED = "unsigned"
     BROKEN = "broken"
@@ -45,12 +49,16 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The answer for one file; `signer` and `root` are common names, `problem` says why it is broken."""
+    """The answer for one file; `signer` and `root` are common names, `problem` says why it is broken.
+
+    `anchor_sha256`, in hexadecimal: of the last certificate that the signature carries for its signer.
+    """
 
     standing: Standing
     signer: str = ""
     root: str = ""
     problem: str = ""
+    anchor_sha256: str = ""
 
 
 class _Broken(Exception):
@@ -92,7 +100,12 @@ def _check_signature(file: PeFile, blob: bytes, roots: Iterable[x509.Certificate
     root = _root_of(chain[-1], roots)
     standing = Standing.TRUSTED if root else Standing.UNKNOWN_ROOT
     last = chain[-1].subject if root is None and _is_issued_by(chain[-1], chain[-1]) else chain[-1].issuer
-    return Signature(standing, _common_name(signer.subject), _common_name(root.subject if root else last))
+    return Signature(
+        standing,
+        _common_name(signer.subject),
+        _common_name(root.subject if root else last),
+        anchor_sha256=chain[-1].fingerprint(hashes.SHA256()).hex(),
+    )
 
 
 def image_hash(file: PeFile, algorithm: str) -> bytes:

@@ -6,10 +6,12 @@ import hashlib
 import importlib.util
 import re
 import struct
+import tomllib
 import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import resources
 from io import BytesIO
 from pathlib import Path
 
@@ -58,11 +60,23 @@ def load_roots(bundle: Path) -> tuple[x509.Certificate, ...]:
         raise PayloadError(f"{bundle}: no certificates: {exc}; name a PEM file with --roots") from exc
 
 
-def read_embeddable(path: Path, roots: Iterable[x509.Certificate], sha256: str = "") -> Embeddable:
-    """Read the zip and check every program in it.
+def load_signers() -> frozenset[tuple[str, str]]:
+    """Who may have signed an embeddable Python: name, and hash of the certificate that vouches for it."""
+    text = resources.files("pe_image").joinpath("signers.toml").read_text(encoding="utf-8")
+    return frozenset((row["name"], row["anchor_sha256"]) for row in tomllib.loads(text)["signer"])
+
+
+def read_embeddable(
+    path: Path,
+    roots: Iterable[x509.Certificate],
+    sha256: str = "",
+    signers: frozenset[tuple[str, str]] | None = None,
+) -> Embeddable:
+    """Read the zip and check every program in it; `signers` as `load_signers` has them.
 
     Raises:
-        PayloadError: another hash than the pinned one, no embeddable Python, or a signature missing or wrong.
+        PayloadError: another hash than the pinned one, no embeddable Python, a signature missing or wrong, or, where
+            no hash is pinned, one by somebody else.
     """
     octets = _read(path)
     found = hashlib.sha256(octets).hexdigest()
@@ -72,10 +86,17 @@ def read_embeddable(path: Path, roots: Iterable[x509.Certificate], sha256: str =
     if "python.exe" not in files:
         raise PayloadError(f"{path}: no python.exe at its top; take the 'Windows embeddable package' of python.org")
     trusted = tuple(roots)
-    signatures = {name: check(parse(data), trusted) for name, data in sorted(files.items()) if data[:2] == b"MZ"}
+    programs = {name: parse(data) for name, data in sorted(files.items()) if data[:2] == b"MZ"}
+    known = load_signers() if signers is None else signers
+    signatures = {name: _with_known_signer(check(program, trusted), known) for name, program in programs.items()}
     for name, signature in signatures.items():
         if signature.standing in (Standing.BROKEN, Standing.UNSIGNED):
             raise PayloadError(f"{path}: {name}: {signature.problem or 'not signed'}; do not use this file")
+        if not sha256 and (signature.signer, signature.anchor_sha256) not in known:
+            raise PayloadError(
+                f"{path}: {name} is signed by {signature.signer} (root {signature.root}), who is not known here; "
+                f"compare the zip's hash with that of python.org and name it: --python-sha256 {found}"
+            )
     version = _version(files)
     _refuse_other_bytecode(path, files, version)
     return Embeddable(found, files, signatures, parse(files["python.exe"]).machine, version)
@@ -85,6 +106,13 @@ def lean_library(octets: bytes) -> bytes:
     """The zip of the standard library without what the agent never imports; the same for the same zip."""
     members = _unzip(Path("the standard library"), octets, folders=True)
     return zip_files({name: data for name, data in members.items() if not is_left_out(name, "library")}, compress=True)
+
+
+def _with_known_signer(signature: Signature, known: frozenset[tuple[str, str]]) -> Signature:
+    """A signature whose root is not at hand holds all the same where the hash of its certificates is known."""
+    if signature.standing is Standing.UNKNOWN_ROOT and (signature.signer, signature.anchor_sha256) in known:
+        return replace(signature, standing=Standing.KNOWN_SIGNER)
+    return signature
 
 
 def _read(path: Path) -> bytes:
