@@ -81,13 +81,17 @@ def _joined(_context: click.Context, _parameter: click.Parameter, words: tuple[s
 
 
 def _run(question: Question, source: _Source, form: str, asked: tuple[bool, dict[str, Any]]) -> None:
-    from pe_collector.questions.forms import FORMATS  # noqa: PLC0415
+    from pe_collector.questions.forms import FORMATS, fitted  # noqa: PLC0415
 
     watch, words = asked
     if watch:
         from pe_collector.watching import watch as redraw  # noqa: PLC0415 - rich is slow to load
 
-        redraw(lambda: FORMATS[form](_answer(question, source, words)))
+        def drawn(width: int) -> str:
+            answer = _answer(question, source, words)
+            return fitted(answer, width) if form == "table" else FORMATS[form](answer)
+
+        redraw(drawn)
         return
     answer = _answer(question, source, words)
     click.echo(FORMATS[form](answer))

@@ -29,6 +29,14 @@ class Unit(StrEnum):
     FLAG = "flag"
 
 
+class Brief(StrEnum):
+    """Whether a terminal too narrow for all columns shows one: not at all, whole, or as one letter beside the next."""
+
+    NOT = ""
+    WHOLE = "whole"
+    LETTER = "letter"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of an answer, and what it means where its name does not say it."""
@@ -36,6 +44,7 @@ class Column:
     name: str
     unit: Unit = Unit.TEXT
     meaning: str = ""
+    brief: Brief = Brief.NOT
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pe_collector import output
-from pe_collector.questions.contract import Answer
+from pe_collector.questions.contract import Answer, Brief, Column, Row
 
 
 def table(answer: Answer) -> str:
@@ -15,6 +15,31 @@ def table(answer: Answer) -> str:
     units = {column.name: column.unit for column in answer.question.columns}
     known = [name for name in units if any(row[name] not in (None, "") for row in answer.rows)]
     return output.table([{name: _shown(row[name], units[name]) for name in known} for row in answer.rows])
+
+
+def fitted(answer: Answer, width: int) -> str:
+    """The table; where it is wider than so many characters, the columns that matter most, letters joined in one."""
+    whole = table(answer)
+    brief = [column for column in answer.question.columns if column.brief]
+    if not brief or max(map(len, whole.splitlines())) <= width:
+        return whole
+    return output.table([_in_brief(row, brief) for row in answer.rows])
+
+
+def _in_brief(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for column in columns:
+        if column.brief is Brief.LETTER:
+            group = column.name.partition("_")[0] + "s"
+            shown[group] = shown.get(group, "") + _letter(str(row[column.name] or ""))
+        else:
+            shown[column.name] = _shown(row[column.name], column.unit)
+    return shown
+
+
+def _letter(said: str) -> str:
+    """Of a failed one the large first letter, of others the small one; a point for one that was not reached."""
+    return {"failed": "F", "": "."}.get(said.partition(":")[0], said[:1])
 
 
 def json_rows(answer: Answer) -> str:
