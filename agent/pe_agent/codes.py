@@ -84,7 +84,12 @@ def _taken_apart(number: int) -> CodeMeaning:
         text = f"HRESULT of Win32 error {number & 0xFFFF}, which is not in this list."
         return CodeMeaning(number, Kind.WIN32, "", text, ask, source)
     if number >> 30 == 3:
-        return CodeMeaning(number, Kind.NTSTATUS, "", "An NTSTATUS error that is not in this list.", ask, source)
+        # Bit 29 says in NTSTATUS and HRESULT alike that not Microsoft's lists define the number.
+        if number >> 29 & 1:
+            text = "Defined by a program (customer-defined), or an NTSTATUS of its own; not in this list."
+            return CodeMeaning(number, Kind.UNKNOWN, "", text, ask, source)
+        text = "An NTSTATUS error, or a number of Windows Setup, which uses the same bits; not in this list."
+        return CodeMeaning(number, Kind.NTSTATUS, "", text, ask, source)
     if number >> 31:
         facility = number >> 16 & 0x7FF
         name = _FACILITIES.get(facility, "not known here")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pe_agent import signatures
 from pe_agent.codes import Kind, explain_code, looks_like_code
 from pe_agent.errors import UsageError
 
@@ -57,3 +58,21 @@ def test_any_number_of_32_bits_is_explained(number: int) -> None:
 def test_a_file_name_does_not_look_like_a_code() -> None:
     assert looks_like_code("0x800706BA")
     assert not looks_like_code("setupact.log")
+
+
+def test_every_code_that_a_signature_names_is_explained() -> None:
+    rows = signatures.load()
+    named = {code for row in (*rows.signatures, *rows.exclusions) for code in row.when.codes}
+    assert named
+    assert sorted(f"0x{code:08X}" for code in named if not explain_code(str(code)).name) == []
+
+
+@pytest.mark.parametrize("text", ["0xE0001234", "0xE1900101"])
+def test_a_number_that_a_program_defines_is_not_called_an_ntstatus(text: str) -> None:
+    meaning = explain_code(text)
+    assert meaning.kind is Kind.UNKNOWN
+    assert "customer-defined" in meaning.text
+
+
+def test_a_number_of_setup_is_not_said_to_be_an_ntstatus_for_certain() -> None:
+    assert "or a number of Windows Setup" in explain_code("0xC1900101").text

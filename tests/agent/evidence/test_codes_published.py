@@ -28,12 +28,15 @@ IN_IMPACKET = {
 # Symbols that neither has; their rows name where else they were published.
 IN_NO_LIST = {
     "DISM: image already mounted",
+    "ERROR_NO_COMPAT_DRIVERS",
+    "ERROR_NO_DRIVER_SELECTED",
     "ERROR_SMB1_NOT_AVAILABLE",
     "ERROR_SMB_GUEST_LOGON_BLOCKED",
     "HTTP_E_STATUS_DENIED",
     "HTTP_E_STATUS_FORBIDDEN",
     "HTTP_E_STATUS_SERVER_ERROR",
     "STATUS_IMAGE_CERT_EXPIRED",
+    "wpeinit: no adapter",
 }
 installed = pytest.mark.skipif(not (INCLUDE / HEADERS[0]).exists(), reason="gcc-mingw-w64-x86-64 is not installed")
 
