@@ -46,6 +46,7 @@ class Reason(StrEnum):
     BIND_REJECTED = "bind-rejected"
     MALFORMED = "malformed"
     LARGE_DATA_LOST = "large-data-lost"
+    UNCERTAIN = "uncertain"
     NOT_SMB = "not-smb"
     CLOCK_SKEW = "clock-skew"
     # names

@@ -385,6 +385,15 @@ def test_a_dropped_tftp_port_is_silent(lab: Laboratory) -> None:
         assert said(of(observe(lab, "tftp"), WDS_SERVER)) == ("warning", "silent")
 
 
+def test_a_path_that_loses_every_third_packet_is_not_accused_of_a_rule(lab: Laboratory) -> None:
+    loss = "numgen random mod 100 < 30 drop"
+    with tftpd(lab), rule_on_router(lab, f"ip daddr {WDS_SERVER} {loss}\n ip saddr {WDS_SERVER} {loss}"):
+        rows = [of(observe(lab, "tftp"), WDS_SERVER) for _ in range(4)]
+    wrong = [said(row) for row in rows if row["reason"] not in {"answered", "silent", "uncertain"}]
+    assert len(wrong) <= 1, wrong
+    assert not {"refused", "rejected", "file-not-found"} & {reason for _, reason in wrong}
+
+
 def test_a_rejected_tftp_port_names_the_router(lab: Laboratory) -> None:
     with rule_on_router(lab, "udp dport 69 reject with icmp type admin-prohibited"):
         row = of(observe(lab, "tftp"), WDS_SERVER)

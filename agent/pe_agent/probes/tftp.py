@@ -126,7 +126,7 @@ def _asked(endpoint: Endpoint, file: BootFile, architecture: int, attempt: tuple
     except PathFailure as failure:
         facts |= failure.facts
         lost = failure.reason is Reason.LARGE_DATA_LOST
-        weak = failure.reason is Reason.SILENT
+        weak = failure.reason in {Reason.SILENT, Reason.UNCERTAIN}
         return Answer(Outcome.FAILED if lost else Outcome.WARNING if weak else bad, failure.reason, facts)
     return _judged(first, architecture, facts)
 
@@ -166,16 +166,20 @@ class _Ask:
         """The usual block once more, after a small one has shown that the server answers at all.
 
         Raises:
-            PathFailure: large-data-lost when only the small one arrives, else what `block` meets.
+            PathFailure: large-data-lost when only small ones arrive, twice; uncertain when of these some packets were
+                lost too; else what `block` meets.
         """
-        small = self.block(_SMALL_BYTES)
-        try:
-            return self.block(_USUAL_BYTES)
-        except PathFailure as failure:
-            if failure.reason is not Reason.SILENT:
-                raise
-            facts = _block_facts(small) | {"lost_block_bytes": _USUAL_BYTES}
-            raise PathFailure(Reason.LARGE_DATA_LOST, facts) from failure
+        lost_small = 0
+        for _ in range(2):
+            small = self.block(_SMALL_BYTES)
+            lost_small += small.repeats
+            try:
+                return self.block(_USUAL_BYTES)
+            except PathFailure as failure:
+                if failure.reason is not Reason.SILENT:
+                    raise
+        facts = _block_facts(small) | {"lost_block_bytes": _USUAL_BYTES}
+        raise PathFailure(Reason.UNCERTAIN if lost_small else Reason.LARGE_DATA_LOST, facts)
 
     def passes_fragments(self) -> bool:
         """False when the server agrees to a block of several fragments and then none arrives."""

@@ -20,10 +20,19 @@ FIRST_PASS_S = 1.5
 SECOND_PASS_S = 4.0
 _LEAST_S = 0.5
 _WORTH_A_SECOND_PASS = {Reason.FILTERED, Reason.SILENT, Reason.TRUNCATED}
+_WAYS_TO_BE_LOST = {Reason.FILTERED, Reason.SILENT, Reason.TRUNCATED, Reason.LARGE_DATA_LOST}
+# The second pass has more time and asks more, so what was silence at first may have a better word then.
+_SAME_STATE = {
+    (Reason.SILENT, Reason.LARGE_DATA_LOST),
+    (Reason.TRUNCATED, Reason.LARGE_DATA_LOST),
+    (Reason.SILENT, Reason.TRUNCATED),
+}
 _SPOKEN_BY_ICMP = {Reason.REJECTED, Reason.UNREACHABLE}
 _MOST_AT_ONCE = 64
 # What only an open connection, which is TCP, measures of a peer that then says nothing.
 _CONNECTED = "rtt_s"
+# Systems repeat a SYN after a second (RFC 6298 section 2).
+_SYN_REPEATED_S = 0.9
 _TURNS, _UDP_TURNS = Turns(), Turns()
 
 
@@ -69,7 +78,29 @@ def ask(endpoint: Endpoint, talk: Talk, deadline: Deadline) -> Answer:
         time.sleep(_TURNS.take(endpoint.address, now_s, latest_s) - now_s)
     elif answer.reason is Reason.SILENT and _CONNECTED not in answer.facts:
         time.sleep(_UDP_TURNS.take_in_line(endpoint.address, now_s, latest_s) - now_s)
-    return _attempt(endpoint, talk, deadline.within(SECOND_PASS_S), 2)
+    return _weighed(answer, _attempt(endpoint, talk, deadline.within(SECOND_PASS_S), 2))
+
+
+def _weighed(first: Answer, second: Answer) -> Answer:
+    """Two silences that are not the same silence are loss on the way, and no rule that somebody made."""
+    if not {first.reason, second.reason} <= _WAYS_TO_BE_LOST or (first.reason, second.reason) in _SAME_STATE:
+        return second
+    if first.reason is second.reason and not _one_lost_more(first.facts, second.facts):
+        return second
+    return uncertain(second, first.reason)
+
+
+def _one_lost_more(first: Mapping[str, FactValue], second: Mapping[str, FactValue]) -> bool:
+    """Whether one pass lost a handshake's packet that the other did not, or came further than the other."""
+    times = [float(facts[_CONNECTED]) for facts in (first, second) if _CONNECTED in facts]
+    lost_a_syn = len(times) == 2 and abs(times[0] - times[1]) >= _SYN_REPEATED_S
+    return lost_a_syn or "lost_handshakes" in second or first.get("bound") is not second.get("bound")
+
+
+def uncertain(answer: Answer, other: Reason) -> Answer:
+    """An answer that says no more than that packets get lost: what it was, and what it was before, are facts."""
+    facts = {**answer.facts, "first_reason": str(other), "last_reason": str(answer.reason)}
+    return Answer(Outcome.WARNING, Reason.UNCERTAIN, facts)
 
 
 def _attempt(endpoint: Endpoint, talk: Talk, deadline: Deadline, number: int) -> Answer:

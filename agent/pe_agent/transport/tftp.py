@@ -27,7 +27,8 @@ class Refused(Exception):
 class FirstBlock:
     """`block_bytes` as agreed with the server, `tsize` the size of the file where the server tells it.
 
-    `server_port` is the port the server answered from; `after_s` from the request to the block.
+    `server_port` is the port the server answered from; `after_s` from the request to the block. `repeats` counts the
+    packets that were sent again because nothing had come.
     """
 
     octets: bytes
@@ -35,6 +36,7 @@ class FirstBlock:
     tsize: int | None
     server_port: int
     after_s: float
+    repeats: int = 0
 
 
 def fetch_first_block(endpoint: Endpoint, name: bytes, block_bytes: int, deadline: Deadline) -> FirstBlock:
@@ -55,6 +57,7 @@ class _Transfer:
         self._peer, self._asked = endpoint, endpoint
         self._started_at_s = deadline.clock_s()
         self._granted: tftp.OptionAck | None = None
+        self._sent = 0
 
     def first_block(self, name: bytes, block_bytes: int) -> FirstBlock:
         packet = self._exchange(tftp.ReadRequest(name, {"blksize": str(block_bytes), "tsize": "0"}))
@@ -71,6 +74,8 @@ class _Transfer:
             tsize=granted.number("tsize"),
             server_port=self._peer.port,
             after_s=self._deadline.clock_s() - self._started_at_s,
+            # A server that knows no options is asked once, any other is sent an acknowledgement too.
+            repeats=self._sent - (1 if self._granted is None else 2),
         )
 
     def _exchange(self, packet: tftp.Packet) -> tftp.Packet:
@@ -78,6 +83,7 @@ class _Transfer:
         for patience in (self._deadline.within(_REPEAT_AFTER_S), self._deadline):
             if self._deadline.left_s():
                 self._socket.send(tftp.encode(packet), self._peer)
+                self._sent += 1
             while (datagram := self._socket.receive(patience, self._peer)) is not None:
                 answer = self._read(datagram)
                 if answer is not None:

@@ -45,10 +45,13 @@ class Case:
 
     @property
     def on_udp(self) -> bool:
-        """Whether the row also stands for UDP 4011: nothing in it is of TCP or RPC, or left to chance."""
-        return (
-            len(self.reasons) == 1 and "tcp" not in self.forward + self.local and self.peer in {"wds", "none", "mute"}
-        )
+        """Whether the row also stands for UDP 4011: nothing in it is of TCP or RPC."""
+        return "tcp" not in self.forward + self.local and self.peer in {"wds", "none", "mute"}
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether chance decides which of the right reasons it is."""
+        return len(self.reasons) > 1
 
     @property
     def udp_reasons(self) -> tuple[str, ...]:
@@ -56,7 +59,8 @@ class Case:
         if self.local == "drop":
             # The kernel tells the sender of a datagram at once (EPERM), as it does not for a SYN.
             return ("rejected",)
-        return tuple("silent" if reason == "filtered" else reason for reason in self.reasons)
+        # A lost datagram leaves nothing behind by which it could be told from a filter.
+        return tuple("silent" if reason in {"filtered", "uncertain"} else reason for reason in self.reasons)
 
 
 def _rejected(name: str, reason: str, words: tuple[str, str], icmp: tuple[tuple[int, int], tuple[int, int]]) -> Case:
@@ -90,13 +94,8 @@ CASES: tuple[Case, ...] = (
     Case("TLS middlebox", ("not-rpc",), peer="proxy-tls"),
     Case("return path dropped", ("filtered",), back="drop"),
     Case("400 ms round trip", ("answered",), place="far"),
-    # Chance decides how far a path gets that loses every third packet; never may it look refused or rejected.
-    Case(
-        "30 % loss each way",
-        ("answered", "filtered", "silent", "truncated", "large-data-lost"),
-        forward=_LOSS,
-        back=_LOSS,
-    ),
+    # Chance decides how far a path gets that loses every third packet; it must not look like a rule that somebody made.
+    Case("30 % loss each way", ("answered", "uncertain"), forward=_LOSS, back=_LOSS),
     Case("local firewall drops", ("filtered",), local="drop"),
     Case("local firewall resets", ("refused",), local="reject with tcp reset"),
     Case(
