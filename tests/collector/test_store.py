@@ -169,6 +169,35 @@ def test_a_report_that_was_never_opened_does_not_part_the_commit_of_the_others(p
     assert commits.frames == [99]
 
 
+def test_what_is_brought_beside_a_bad_order_is_made_once_and_stored(path):
+    made = []
+
+    def bringing(number):
+        arrived = store.Arrived(pb.Hello(protocol=1, report_id=bytes(15) + bytes([number])), "test", "", 1000.0)
+
+        def file():
+            made.append(number)
+            return (filed(arrived.report_id, 1), filed(arrived.report_id, 2))
+
+        def order():
+            done = Future()
+            writer.bring(done, file, arrived)
+            return done
+
+        return order
+
+    with closing(store.Writer(path, lambda: 1000.0)) as writer:
+        broken = filed(opened(writer, 99), 1)._replace(row=(object(),) * 7)
+        told = [*map(bringing, range(1, 6)), lambda: writer.put(broken), *map(bringing, range(6, 9))]
+        answers = ordered_together(writer, told)
+        assert isinstance(answers.pop(5).exception(), store.StoreError)
+        assert [answer.result().stored_through for answer in answers] == [2] * 8
+    # Redaction knows what went before: frames that are tried again must not go through it twice.
+    assert made == [*range(1, 9)]
+    with closing(store.open_reader(path)) as reader:
+        assert reader.execute("SELECT count(*), count(DISTINCT report_id) FROM event").fetchone()[:] == (16, 8)
+
+
 def test_a_writer_that_is_stuck_or_gone_is_not_moving(writer, monkeypatch):
     assert writer.is_moving()
     begun, go_on = threading.Event(), threading.Event()

@@ -89,9 +89,10 @@ def test_slow_senders_hold_nobody_up(collector, tmp_path):
 )
 def test_idle_connections_cost_little_and_hold_nobody_up(stopped_collector, tmp_path, crowd):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 2 * crowd:
-        pytest.skip(f"{2 * crowd} open files are needed, {hard} are allowed")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * crowd), hard))
+    # As many as this machine lets one process open, never so few that nothing is shown.
+    crowd = min(crowd, hard - 200)
+    assert crowd >= 500, f"700 open files are needed, {hard} are allowed: raise `ulimit -Hn`"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, crowd + 200), hard))
     tls, collector = anyone(), stopped_collector.start()
     try:
         before = resident_octets(collector.process)
@@ -99,8 +100,8 @@ def test_idle_connections_cost_little_and_hold_nobody_up(stopped_collector, tmp_
             for _ in range(crowd):
                 open_ones.enter_context(connect(collector.address, tls=tls))
             each = (resident_octets(collector.process) - before) / crowd
-            print(f"{each / 1024:.0f} KiB an idle TLS connection")
-            assert each < 200 * 1024
+            print(f"{each / 1024:.0f} KiB for each of {crowd} idle TLS connections")
+            assert each < 100 * 1024
             assert_good_agents_are_served(collector, tmp_path / "acks")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
