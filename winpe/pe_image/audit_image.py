@@ -124,8 +124,11 @@ def _scratch_problems(tree: Tree) -> tuple[Problem, ...]:
     if table["hive"].lower() not in {path.lower() for path in tree.paths()}:
         return ()
     size = scratch_mb(tree.read(table["hive"]), table["value"])
-    if (table["default_mb"] if size is None else size) >= table["needed_mb"]:
+    size = table["default_mb"] if size is None else size
+    if size >= table["two_logs_mb"]:
         return ()
-    detail = f"{size} MB, the agent may need {table['needed_mb']} MB"
-    fix = "dism /Set-ScratchSpace:32"
-    return (Problem(Lack.SCRATCH_SPACE, "X:", (), When.RUN_TIME, needed=True, detail=detail, fix=fix),)
+    enough = next(mb for mb in table["sizes_mb"] if mb >= table["two_logs_mb"])
+    detail = f"{size} MB, a report that nobody takes may need {table['two_logs_mb']} MB"
+    fix = f"dism /Set-ScratchSpace:{enough}"
+    needed = size < table["one_log_mb"]
+    return (Problem(Lack.SCRATCH_SPACE, "X:", (), When.RUN_TIME, needed=needed, detail=detail, fix=fix),)
