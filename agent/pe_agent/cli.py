@@ -189,7 +189,7 @@ _PROBE_EXIT = {
 
 @main.command("explain")
 @click.argument("what", nargs=-1, required=True, metavar="FILE-FOLDER-ZIP-OR-CODE...")
-@click.option("--records", is_flag=True, help="Print every record instead of the judgement.")
+@click.option("--records", is_flag=True, help="Print every record instead of the judgement, secrets and all.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "jsonl"]), default="text")
 def explain_(what: tuple[str, ...], form: str, *, records: bool) -> int:
     """Judge log files, folders and zip archives, or explain an error code; works offline."""

@@ -24,6 +24,7 @@ _PACKED_BLOCK_OCTETS = 64 * 1024
 # Of one log in an archive no more is unpacked; and of no archive more logs than this.
 MOST_UNPACKED_OCTETS = 1024 * 1024 * 1024
 MOST_MEMBERS = 1000
+_MOST_NAMED = 5
 # The other methods can be made to need gigabytes of memory by a few octets.
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCODING_WORDS = {"utf-16-le": "UTF-16LE", "utf-16-be": "UTF-16BE"}
@@ -99,6 +100,28 @@ def sources_of(path: Path) -> Sequence[Source]:
     return [_file(path)]
 
 
+def not_read(path: Path) -> Iterator[str]:
+    """What a folder or an archive holds beside its logs, in one sentence: nothing of it was looked at."""
+    if path.is_dir():
+        names = sorted(
+            str(Path(inside, name).relative_to(path)) for inside, _, names in os.walk(path) for name in names
+        )
+    elif _is_zip(path):
+        names = [member.filename for member in _members(path) if not member.is_dir()]
+    else:
+        return
+    is_log = log_places.table().is_log
+    others = [name for name in names if not is_log(_last(name))]
+    others += [name for name in names if is_log(_last(name))][MOST_MEMBERS:] if not path.is_dir() else []
+    if others:
+        more = ", ..." if len(others) > _MOST_NAMED else ""
+        yield f"{path}: {len(others)} files not read: {', '.join(others[:_MOST_NAMED])}{more}"
+
+
+def _last(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
+
+
 def _file(path: Path) -> Source:
     return Source(str(path), lambda: open_shared(path))
 
@@ -122,16 +145,21 @@ def _is_zip(path: Path) -> bool:
         return False
 
 
-def _of_zip(path: Path) -> list[Source]:
+def _members(path: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
+            return archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as exc:
         raise UsageError(f"{path}: no zip archive that can be read: {exc}") from exc
+
+
+def _of_zip(path: Path) -> list[Source]:
     is_log = log_places.table().is_log
-    found = [m for m in members if is_log(m.filename.replace("\\", "/").rpartition("/")[2])][:MOST_MEMBERS]
+    members = _members(path)
+    found = [m for m in members if is_log(_last(m.filename))][:MOST_MEMBERS]
     if not found:
-        raise UsageError(f"{path}: no log known by name in this archive, such as setupact.log or smsts.log")
+        inner = next((f"; unpack {m.filename} in it first" for m in members if m.filename.lower().endswith(".zip")), "")
+        raise UsageError(f"{path}: no log known by name in this archive, such as setupact.log or smsts.log{inner}")
     return [Source(f"{path}!{member.filename}", _opener(path, member), packed=True) for member in found]
 
 

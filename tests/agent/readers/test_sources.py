@@ -76,6 +76,30 @@ def test_a_log_in_utf16_without_its_mark_is_judged_and_said_to_be_one(tmp_path: 
     assert any(note.endswith(wide.upper().replace("-LE", "LE").replace("-BE", "BE")) for note in explanation.notes)
 
 
+@pytest.mark.parametrize("form", ["text", "json", "jsonl"])
+def test_explain_shows_no_secret_of_a_line_and_records_are_raw(tmp_path: Path, form: str) -> None:
+    log = tmp_path / "setupact.log"
+    log.write_bytes(SEED.replace(b"client session.", b"client session, password=Canary7Bird, user=x."))
+    shown = run_cli("explain", str(log), "--format", form).stdout
+    assert b"[redacted:" in shown
+    assert b"Canary7Bird" not in shown
+    assert b"Canary7Bird" in run_cli("explain", str(log), "--records", "--format", "jsonl").stdout
+
+
+def test_what_lies_beside_the_logs_is_said_to_be_unread(tmp_path: Path) -> None:
+    inner = packed(tmp_path / "inner.zip", ("setupact.log", SEED)).read_bytes()
+    beside = packed(tmp_path / "a.zip", ("setupact.log", SEED), ("more/inner.zip", inner), ("b.evtx", b"x"))
+    assert f"{beside}: 2 files not read: more/inner.zip, b.evtx" in explain_paths([beside], signatures.load()).notes
+    (tmp_path / "setuperr.log").write_bytes(SEED)
+    assert any(
+        note == f"{tmp_path}: 2 files not read: a.zip, inner.zip"
+        for note in explain_paths([tmp_path], signatures.load()).notes
+    )
+    only = packed(tmp_path / "only.zip", ("inner.zip", inner))
+    with pytest.raises(UsageError, match=r"unpack inner\.zip in it first"):
+        explain_paths([only], signatures.load())
+
+
 def test_files_with_passwords_are_not_read_whatever_holds_them(tmp_path: Path) -> None:
     never = ["unattend.xml", "wds-unattend.xml", "Bootstrap.ini", "CustomSettings.ini", "variables.dat", "smsts.pfx"]
     archive = packed(tmp_path / "a.zip", *((name, SEED) for name in never))
