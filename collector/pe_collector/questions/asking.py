@@ -67,6 +67,20 @@ def ask(connection: sa.Connection, question: Question, words: Mapping[str, Any],
     Raises:
         UsageError: a word is unknown, missing or wrong.
     """
+    asked = asked_with(connection, question, words, now_s)
+    limit = asked.words[LIMIT.name]
+    found = list(itertools.islice(_rows(question, asked, limit), limit + 1))
+    return Answer(question, tuple(_whole(question, row) for row in found[:limit]), len(found) > limit)
+
+
+def asked_with(
+    connection: sa.Connection, question: Question, words: Mapping[str, Any], now_s: float | None = None
+) -> Asked:
+    """The words read.
+
+    Raises:
+        UsageError: a word is unknown, missing or wrong.
+    """
     at_s = time.time() if now_s is None else now_s
     known = {parameter.name: parameter for parameter in (*question.parameters, LIMIT)}
     unknown = sorted(set(words) - set(known) - set(WORDS))
@@ -74,9 +88,7 @@ def ask(connection: sa.Connection, question: Question, words: Mapping[str, Any],
         raise UsageError(f"{question.name}: unknown word {unknown[0]!r}; known are {', '.join([*known, *WORDS])}")
     values = {name: _value(parameter, words.get(name)) for name, parameter in known.items()}
     filters = parse_filters({n: str(v) for n, v in words.items() if n in WORDS and v}, question.since, at_s)
-    limit = values[LIMIT.name]
-    found = list(itertools.islice(_rows(question, Asked(connection, filters, values, at_s), limit), limit + 1))
-    return Answer(question, tuple(_whole(question, row) for row in found[:limit]), len(found) > limit)
+    return Asked(connection, filters, values, at_s)
 
 
 def _rows(question: Question, asked: Asked, limit: int) -> Iterator[Row]:

@@ -44,17 +44,29 @@ def _deploying(asked: Asked) -> list[Row]:
     ]
 
 
-def _newest(asked: Asked) -> dict[str, dict[str, Any]]:
-    """The newest boot of each machine: those that failed first, then the last heard; one more than is shown."""
+def states_of(asked: Asked) -> dict[str, int]:
+    """State -> how many machines stand so, those too that are not shown."""
+    newest = _newest_boots(asked)
+    counted = sa.select(newest.c.state, sa.func.count()).where(newest.c.place == 1).group_by(newest.c.state)
+    return {row[0]: row[1] for row in asked.connection.execute(counted)}
+
+
+def _newest_boots(asked: Asked) -> sa.Subquery:
+    """Boots with their state; `place` 1 is the newest of its machine."""
     newest_first = (boots.c.received_at.desc(), boots.c.report_id.desc())
     # An expression, or SQLite goes through the index of all machines instead of through the last half hour.
     machine_id = sa.func.coalesce(boots.c.machine_id, "")
     place = sa.func.row_number().over(partition_by=machine_id, order_by=newest_first)
-    chosen = (
+    return (
         sa.select(*(boots.c[name] for name in _NAMES), _state(asked.now_s).label("state"), place.label("place"))
         .where(*conditions(boots, asked.filters))
         .subquery("chosen")
     )
+
+
+def _newest(asked: Asked) -> dict[str, dict[str, Any]]:
+    """The newest boot of each machine: those that failed first, then the last heard; one more than is shown."""
+    chosen = _newest_boots(asked)
     failed_first = sa.case((chosen.c.state == FAILED, 0), else_=1)
     shown = (
         sa.select(chosen, machine.c.serial)

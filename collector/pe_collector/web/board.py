@@ -18,7 +18,8 @@ from starlette.responses import Response, StreamingResponse
 from pe_collector.ops.route import state_of
 from pe_collector.ops.state import OpsState
 from pe_collector.questions import LIMIT, ask, connected, question_named
-from pe_collector.questions.asking import MOST_ROWS_EVER
+from pe_collector.questions.asking import asked_with
+from pe_collector.questions.deploying import states_of
 from pe_collector.store.phases import PHASES
 from pe_collector.web.view import asked_filters, page, templates
 
@@ -87,16 +88,19 @@ def _found(state: OpsState, words: Mapping[str, str]) -> dict[str, Any]:
     question = question_named("deploying")
     if question is None:
         raise TypeError("the table of questions has no row `deploying`")
+    asked = {**words, LIMIT.name: MOST_SHOWN}
     with connected(state.folder) as connection:
-        answer = ask(connection, question, {**words, LIMIT.name: MOST_ROWS_EVER}, state.now_s())
-    counts = Counter(row["state"] for row in answer.rows)
-    shown = answer.rows[:MOST_SHOWN]
-    cut = (
-        f"The first {len(shown):,} of {len(answer.rows):,}: failed ones, then the latest."
-        if len(answer.rows) > len(shown)
-        else ""
-    )
-    return {"rows": shown, "phases": PHASES, "counts": {name: counts[name] for name in _STATES}, "cut": cut}
+        answer = ask(connection, question, asked, state.now_s())
+        counts = Counter(row["state"] for row in answer.rows)
+        if answer.cut:
+            counts = Counter(states_of(asked_with(connection, question, asked, state.now_s())))
+    shown = f"The first {len(answer.rows):,} of {counts.total():,}: failed ones, then the last heard."
+    return {
+        "rows": answer.rows,
+        "phases": PHASES,
+        "counts": {name: counts[name] for name in _STATES},
+        "cut": shown if answer.cut else "",
+    }
 
 
 def _drawn(found: Mapping[str, Any]) -> dict[str, Any]:
