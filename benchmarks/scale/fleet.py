@@ -7,6 +7,7 @@ DuckDB makes it from the numbers 0..N and their hashes, once for all engines: `r
 # ruff: noqa: S608, E501 - statements are made of our own names, and read best a clause a line
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from pe_collector.analytics.parquet import MANIFEST
-from pe_collector.analytics.parts import PARTS, kind_of
+from pe_collector.analytics.parquet import FILE, MANIFEST
+from pe_collector.analytics.parts import PARTS, Part, kind_of
 from pe_collector.store.tables import TABLES
 
 NOW_S = 1_763_000_000.0
@@ -142,10 +143,10 @@ def value_of(column: str) -> Any:
 
 
 def make(folder: Path, count: int, *, observations: bool) -> None:
-    """Write the fleet of `count` reports into `raw/` and `history/`; of the greatest without observations."""
+    """Write the fleet of `count` reports into `raw/`; of the greatest without observations."""
     raw = folder / "raw"
     raw.mkdir(parents=True)
-    with closing(duckdb.connect(config={"threads": 2, "memory_limit": "6GB", "temp_directory": str(folder)})) as made:
+    with closing(_bounded(folder)) as made:
         made.execute(_MACROS)
         made.execute(_BOOTS.format(count=count))
         columns = ", ".join(f"{_DIFFERENT.get(name) or literal(value_of(name))} AS {name}" for name in report_columns())
@@ -156,9 +157,6 @@ def make(folder: Path, count: int, *, observations: bool) -> None:
             made.execute(
                 f"COPY (SELECT {kinds} FROM ({query}{empty})) TO '{raw / name}.parquet' (FORMAT parquet, COMPRESSION zstd)"
             )
-            made.execute(f"CREATE VIEW {name} AS SELECT * FROM '{raw / name}.parquet'")
-        made.execute("DROP TABLE boot")
-        _lay_out(made, folder / "history")
 
 
 _JOINED = "JOIN report r USING (report_id)"
@@ -175,23 +173,35 @@ _VIEWS = {
 }
 
 
-def _lay_out(made: Any, history: Path) -> None:
+def lay_out(folder: Path) -> None:
+    """Write `history/` from `raw/`, as an export has it."""
+    history = folder / "history"
     history.mkdir()
-    for part in PARTS:
-        if part.name not in _VIEWS:
-            continue
-        query = _VIEWS[part.name].format(", ".join(part.columns))
-        if part.moment:
-            by_day = query.replace(
-                "SELECT ", f"SELECT CAST(to_timestamp({part.moment}) AT TIME ZONE 'UTC' AS DATE) AS day, ", 1
-            )
-            made.execute(
-                f"COPY ({by_day}) TO '{history / part.name}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
-            )
-        else:
-            (history / part.name).mkdir()
-            made.execute(f"COPY ({query}) TO '{history / part.name}/part-0.parquet' (FORMAT parquet, COMPRESSION zstd)")
+    with closing(_bounded(folder)) as made:
+        for name in TABLE_NAMES:
+            made.execute(f"CREATE VIEW {name} AS SELECT * FROM '{folder}/raw/{name}.parquet'")
+        for part in PARTS:
+            if part.name in _VIEWS:
+                (history / part.name).mkdir()
+                _write(made, history / part.name, part)
     (history / MANIFEST).write_text(json.dumps({"tables": {}}))
+
+
+def _write(made: Any, place: Path, part: Part) -> None:
+    query, told = _VIEWS[part.name].format(", ".join(part.columns)), "(FORMAT parquet, COMPRESSION zstd)"
+    if not part.moment:
+        made.execute(f"COPY ({query}) TO '{place / FILE}' {told}")
+        return
+    for number in range(DAYS + 1):
+        begin_s = (NOW_S // 86400 - DAYS + number) * 86400
+        of_day = f"{query} WHERE {part.moment} >= {begin_s} AND {part.moment} < {begin_s + 86400}"
+        day = place / f"day={datetime.datetime.fromtimestamp(begin_s, datetime.UTC):%Y-%m-%d}"
+        day.mkdir()
+        made.execute(f"COPY ({of_day}) TO '{day / FILE}' {told}")
+
+
+def _bounded(folder: Path) -> Any:
+    return duckdb.connect(config={"threads": 2, "memory_limit": "6GB", "temp_directory": str(folder)})
 
 
 def literal(value: Any) -> str:

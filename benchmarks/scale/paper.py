@@ -85,10 +85,7 @@ def _lines(fleet: Fleet) -> list[tuple[str, ...]]:
         ("a site's line, MB a day", _number(day / 1000)),
         ("all sites, GB a day", _number(day * fleet.of("sites") / 1e6)),
         ("all machines of a site at once, seconds on its line", _number(seconds)),
-        *(
-            (f"waiting at a leaf after {days} d without a line, MB", _number(day * days / 1000))
-            for days in (1, 7, 30)
-        ),
+        *((f"waiting at a leaf after {days} d without a line, MB", _number(day * days / 1000)) for days in (1, 7, 30)),
         ("days until the outbox is full", _number(fleet.of("outbox of a leaf") * 1.073741824e6 / day)),
     ]
 

@@ -57,14 +57,17 @@ def measured(folder: Path, reports: int, done: Callable[[Size], None]) -> None:
     try:
         with _watch(size, "make"):
             fleet.make(folder, reports, observations=size.observations)
-        size.octets[DUCKDB] = _octets(folder / "history")
-        _ask_all(size, Way(DUCKDB, partial(duck.connected, folder / "history"), folder / "history"))
-        _sqlite(size, folder)
-        done(size)
-        _postgresql(size, folder)
-        done(size)
+        for step in (_sqlite, _duckdb, _postgresql):
+            step(size, folder)
+            done(size)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _duckdb(size: Size, folder: Path) -> None:
+    fleet.lay_out(folder)
+    size.octets[DUCKDB] = _octets(folder / "history")
+    _ask_all(size, Way(DUCKDB, partial(duck.connected, folder / "history"), folder / "history"))
 
 
 def _sqlite(size: Size, folder: Path) -> None:
