@@ -23,6 +23,8 @@ HEAD_OCTETS = 4 * 1024 * 1024
 TAIL_OCTETS = 12 * 1024 * 1024
 # A log that is followed while it grows ends up with no more than this.
 MOST_OCTETS = 24 * 1024 * 1024
+# It holds errors only.
+_OFTEN_EMPTY = frozenset({"setuperr.log"})
 
 
 @dataclass(slots=True)
@@ -83,7 +85,7 @@ class LogFile:
             self._release(self._hash.digest())
 
     def observation(self, started_at_s: float, elapsed_s: float, problem: OSError | None = None) -> Observation:
-        """What was collected of this file; a file the system would not give is a warning with its reason."""
+        """What was collected of this file; one that is empty, or that the system would not give, is a warning."""
         facts: dict[str, FactValue] = {"file_bytes": self.file_bytes, "collected_bytes": self.collected_bytes}
         if problem is not None:
             facts["error"] = problem.strerror or str(problem)
@@ -96,6 +98,8 @@ class LogFile:
         if self.removed:
             facts["redacted_values"] = self.removed.total()
             facts["redacted_by"] = " ".join(f"{rule}={count}" for rule, count in sorted(self.removed.items()))
+        if self.file_bytes == 0 and self.path.name.lower() not in _OFTEN_EMPTY:
+            return Observation(PROBE, self.shown, Outcome.WARNING, Reason.EMPTY, started_at_s, elapsed_s, facts)
         return Observation(PROBE, self.shown, Outcome.OK, Reason.ANSWERED, started_at_s, elapsed_s, facts)
 
     def _travels(self, offset: int, length: int) -> bool:

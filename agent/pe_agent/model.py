@@ -76,6 +76,8 @@ class Reason(StrEnum):
     # machine and image
     MATCHES = "matches"
     MISMATCH = "mismatch"
+    # logs
+    EMPTY = "empty"
     # why nothing was tried
     NO_TARGET = "no-target"
     NOT_NEEDED = "not-needed"

@@ -26,10 +26,10 @@ from pe_protos.v1 import report_pb2 as pb
 from pe_protos.v1 import report_pb2_grpc
 
 from pe_agent import wire
-from pe_agent.clock_words import advice_of_date, is_of_date
+from pe_agent.clock_words import advice_of_date, is_of_date, least_skew_s
 from pe_agent.errors import NotDelivered
 from pe_agent.model import Clock, Opening
-from pe_agent.trust import CERTIFICATE_NAME, Stored, Trust, check_addresses
+from pe_agent.trust import CERTIFICATE_NAME, Stored, Trust, check_addresses, with_advice
 
 FIRST_ANSWER_S = 6.0
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 15.0
@@ -69,6 +69,7 @@ class Shipment:
         self._problem = ""
         self._final = False
         self._asked_to_wait_s = 0.0
+        self._skew: tuple[str, float | None] = ("", None)
         # What each collector gave us to go on with after a break; shown once.
         self._sessions: dict[str, bytes] = {}
         self._thread = threading.Thread(target=self._deliver, name="ship", daemon=True)
@@ -147,10 +148,11 @@ class Shipment:
             code, details = grpc.StatusCode.UNAVAILABLE, f"no answer within {FIRST_ANSWER_S:.0f} s"
         advice = _ADVICE.get(code, "the message above comes from the collector")
         if is_of_date(details):
-            advice = advice_of_date(details, self._clock().wall_ms, self._trust.ca)
+            told = details, self._clock().wall_ms, self._trust.ca
+            advice, self._skew = advice_of_date(*told), (address, least_skew_s(*told))
         self._asked_to_wait_s = max(self._asked_to_wait_s, _retry_after_s(error))
         with self._changed:
-            self._problem = f"collector {address}: {code.name}: {' '.join(details.split())}; {advice}"
+            self._problem = with_advice(f"collector {address}: {code.name}: {' '.join(details.split())}", advice)
             self._final = code in _FINAL and len(self._collectors) == 1
             self._changed.notify_all()
 
@@ -183,9 +185,15 @@ class Shipment:
         with self._changed:
             if receipt.session:
                 self._sessions[address] = receipt.session
+            if receipt.wall_ms:
+                self._skew = address, (self._clock().wall_ms - receipt.wall_ms) / 1000
             told = receipt.stored_through, receipt.complete, receipt.code, receipt.logs_left_out, receipt.wall_ms
             self._stored = Stored(address, *told)
             self._changed.notify_all()
+
+    def skew(self) -> tuple[str, float | None]:
+        """A collector, and the seconds by which this clock is ahead of its clock or of its CA's dates; None: not known."""
+        return self._skew
 
     def wake(self) -> None:
         """Let a waiting request iterator look again."""

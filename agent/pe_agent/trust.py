@@ -70,3 +70,9 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def with_advice(refusal: str, advice: str) -> str:
+    """A collector's refusal and what to do, once: it may have named the very command itself."""
+    command = advice.partition("`")[2].partition("`")[0]
+    return refusal if command and command in refusal else f"{refusal}; {advice}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pe_agent.clock_words import advice_of_date, is_of_date
 from pe_agent.errors import NotDelivered, UsageError
 from pe_agent.parcel import Parcel
-from pe_agent.trust import CERTIFICATE_NAME, Stored, Trust, check_addresses
+from pe_agent.trust import CERTIFICATE_NAME, Stored, Trust, check_addresses, with_advice
 
 if TYPE_CHECKING:
     import ssl
@@ -128,7 +128,7 @@ def _receipt(address: str, status: int, octets: bytes) -> Stored:
     if status != http.client.OK:
         said = answer.get("message") or http.client.responses.get(status, "no HTTP status")
         advice = _ADVICE.get(status, "the message above comes from the collector")
-        raise _Failed(f"upload to {address}: {status}: {said}; {advice}", passing=status in _PASSING)
+        raise _Failed(with_advice(f"upload to {address}: {status}: {said}", advice), passing=status in _PASSING)
     through, complete, code = answer.get("stored_through"), answer.get("complete"), answer.get("code")
     if not (type(through) is int and type(complete) is bool and isinstance(code, str)):
         raise _Failed(f"upload to {address}: no receipt came; {_ADVICE[404]}", passing=False)

@@ -31,6 +31,16 @@ def test_an_empty_log_is_reported_as_empty(tmp_path):
     assert [(c.octets, c.file_bytes, c.sha256) for c in chunks] == [(b"", 0, hashlib.sha256().digest())]
 
 
+def test_an_empty_log_is_a_warning_but_for_the_one_that_holds_errors_only(tmp_path):
+    for name, expected in (
+        ("setupact.log", (Outcome.WARNING, Reason.EMPTY)),
+        ("setuperr.log", (Outcome.OK, Reason.ANSWERED)),
+    ):
+        (tmp_path / name).touch()
+        seen = collect(tmp_path / name)[0].observation(0.0, 0.0)
+        assert (seen.outcome, seen.reason) == expected
+
+
 def test_of_a_huge_log_head_and_tail_travel_and_all_of_it_is_read(tmp_path):
     path = tmp_path / "setupact.log"
     size = 300 * 1024 * 1024
