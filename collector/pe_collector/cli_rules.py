@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pe_collector import output
-from pe_collector.cli_options import FORMAT
+from pe_collector.cli_options import DATA, FORMAT, SINCE, reading
 
 if TYPE_CHECKING:
     from pe_agent.signatures import Exclusion, Signature
@@ -61,3 +62,28 @@ def test(paths: tuple[Path, ...], form: str, other: Path | None) -> None:
 
     text = render.render_explanation(explain.explain_paths(paths, signatures.load(other)), form)
     click.echo(text if form == "json" else "\n".join(output.clean(line) for line in text.splitlines()))
+
+
+@rules.command()
+@DATA
+@FORMAT
+@SINCE
+@click.option("--limit", "most", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="The newest.")
+@_OTHERS
+def compare(data: Path, form: str, since_s: float, most: int, other: Path | None) -> None:
+    """Stored reports of which the rows change the verdict, or whose log is gone; nothing is stored."""
+    from pe_agent import signatures  # noqa: PLC0415
+
+    from pe_collector import rejudging  # noqa: PLC0415
+
+    known = signatures.load(other)
+    with reading(data) as connection:
+        rows = list(rejudging.compare(connection, known, since_s, most))
+    counted = Counter(row["change"] for row in rows)
+    shown = [row for row in rows if row["change"] != "same"]
+    if form == "table":
+        shown = [{**row, "received_at": output.when(row["received_at"])} for row in shown]
+    click.echo(output.FORMATS[form](shown))
+    judged = f"{len(rows)} report{'s' if len(rows) != 1 else ''}"
+    said = f"{judged}: {counted['changed']} verdicts change, {counted['not judged']} have lost a log"
+    click.echo(f"{said}; SHA-256 of the rows {known.sha256.hex()}", err=True)
