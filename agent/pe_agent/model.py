@@ -62,6 +62,7 @@ class Reason(StrEnum):
     RELAY_MISSING = "relay-missing"
     NO_BOOT_SERVER = "no-boot-server"
     OPTION_60_WRONG = "option-60-wrong"
+    OPTION_43_ELSEWHERE = "option-43-elsewhere"
     FILE_NOT_FOUND = "file-not-found"
     # adapters and addresses
     NO_ADAPTER = "no-adapter"

@@ -81,7 +81,11 @@ def start_relay_to(router: Place, servers: Sequence[str] = (DHCP_SERVER,)) -> No
 
 
 def _kea(boot_options: dict[str, str]) -> dict[str, object]:
-    options = [{"name": name, "data": data} for name, data in boot_options.items()]
+    # A value that begins with 0x goes out octet by octet.
+    options = [
+        {"name": name, "data": data.removeprefix("0x"), "csv-format": not data.startswith("0x")}
+        for name, data in boot_options.items()
+    ]
     return {
         "interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "udp"},
         "lease-database": {"type": "memfile", "persist": False},

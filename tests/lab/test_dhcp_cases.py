@@ -198,6 +198,15 @@ def test_a_boot_file_for_other_firmware_is_a_mismatch(lab: Laboratory) -> None:
     assert of(rows, DHCP_SERVER)["facts"]["arch93"] == 0
 
 
+# Discovery control: no broadcast, no multicast, listed servers only; the list has one server of type 0.
+@pytest.mark.parametrize(("listed", "reason"), [("0a0a0963", "option-43-elsewhere"), ("0a0a0914", "answered")])
+def test_option_43_that_names_another_server_is_told(lab: Laboratory, listed: str, reason: str) -> None:
+    with kea(lab, BOOT_OPTIONS | {"vendor-encapsulated-options": f"0x06010708070000 01{listed}ff".replace(" ", "")}):
+        row = of(observe(lab, "dhcp"), DHCP_SERVER)
+    assert row["reason"] == reason, row
+    assert (row["facts"]["discovery_control"], row["facts"]["option43"]) == (7, True)
+
+
 def test_option_60_from_a_host_without_a_boot_server_is_wrong(lab: Laboratory) -> None:
     with kea(lab, BOOT_OPTIONS | {"vendor-class-identifier": "PXEClient"}):
         rows = observe(lab, "dhcp", "pxe")
@@ -299,8 +308,20 @@ def test_a_boot_server_shows_its_menu(lab: Laboratory) -> None:
 
 
 def test_a_dropped_4011_is_silent(lab: Laboratory) -> None:
+    with rule_on_router(lab, f"ip daddr {WDS_SERVER} udp dport {{ 67, 4011 }} drop"):
+        done = lab.run_agent("a1", ("probe", "pxe", "--format", "json"))
+    rows = {row["target"]: said(row) for row in json.loads(done.stdout)["observations"]}
+    assert rows == {f"{WDS_SERVER}:4011": ("warning", "silent"), f"{WDS_SERVER}:67": ("skipped", "silent")}
+
+
+def test_a_boot_server_that_is_silent_on_4011_is_asked_as_a_relay_asks(lab: Laboratory) -> None:
     with rule_on_router(lab, "udp dport 4011 drop"):
-        assert said(of(observe(lab, "pxe"), WDS_SERVER)) == ("warning", "silent")
+        done = lab.run_agent("a1", ("probe", "pxe", "--format", "json"))
+    rows = {row["target"]: row for row in json.loads(done.stdout)["observations"]}
+    assert said(rows[f"{WDS_SERVER}:4011"]) == ("warning", "silent")
+    relayed = rows[f"{WDS_SERVER}:67"]
+    assert said(relayed) == ("ok", "answered")
+    assert relayed["facts"]["class60"] == "PXEClient"
 
 
 def test_a_rejected_4011_names_the_router(lab: Laboratory) -> None:

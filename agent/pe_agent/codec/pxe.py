@@ -18,7 +18,9 @@ DHCP_SERVER_PORT, DHCP_CLIENT_PORT, BOOT_SERVER_PORT = 67, 68, 4011
 VENDOR_CLASS = "PXEClient"
 CLIENT_ARCHITECTURE, NETWORK_INTERFACE, MACHINE_IDENTIFIER = 93, 94, 97
 # Sub-options of option 43 (PXE 2.1 table 2-1).
-_DISCOVERY_CONTROL, _BOOT_MENU = 6, 9
+_DISCOVERY_CONTROL, _BOOT_SERVERS, _BOOT_MENU = 6, 8, 9
+# Bits of the discovery control: no broadcast (0) and no multicast (1), listed servers only (2), no discovery (3).
+_ALONE, _LISTED, _USES_BOOT_FILE = 0x3, 0x4, 0x8
 # Subnet mask, router, DNS, domain, vendor options, lease time, server, class, boot server, boot file.
 _ASKED_FOR = bytes((1, 3, 6, 15, 43, 51, 54, 60, 66, 67))
 # UNDI 3.16, what current firmware says.
@@ -60,10 +62,23 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Option 43 of a PXE answer. `control` is None when absent; `menu` the texts a person would see."""
+    """Option 43 of a PXE answer: `control` is None when absent, `menu` the texts a person would see.
+
+    `servers` are the boot servers of tag 8, in order. With bit 2 of `control` firmware asks no others, and with bits 0
+    and 1 it neither broadcasts nor multicasts; with bit 3 it asks nobody and loads the boot file it was named.
+    """
 
     control: int | None = None
     menu: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+
+    @property
+    def asks_listed_only(self) -> bool:
+        """Whether firmware will ask the boot servers of this list and no others."""
+        control = self.control or 0
+        if not self.servers or control & _USES_BOOT_FILE:
+            return False
+        return bool(control & _LISTED) or control & _ALONE == _ALONE
 
 
 def architecture_number(firmware_type: str, firmware: str) -> int:
@@ -93,11 +108,12 @@ def decode_vendor(area: bytes) -> Vendor:
     """Option 43 as PXE writes it.
 
     Raises:
-        DecodeError: a sub-option or a menu entry that claims more octets than there are.
+        DecodeError: a sub-option, a menu entry or a list of servers that claims more octets than there are.
     """
     options = decode_options(area)
     control = options.get(_DISCOVERY_CONTROL, b"")
-    return Vendor(control[0] if control else None, _menu(options.get(_BOOT_MENU, b"")))
+    servers = _boot_servers(options.get(_BOOT_SERVERS, b""))
+    return Vendor(control[0] if control else None, _menu(options.get(_BOOT_MENU, b"")), servers)
 
 
 def names_other_firmware(boot_file: str, architecture: int) -> bool:
@@ -167,6 +183,19 @@ def _pxe_options(client: Client) -> dict[int, bytes]:
         CLIENT_ARCHITECTURE: client.architecture.to_bytes(2, "big"),
         NETWORK_INTERFACE: _UNDI,
     } | ({MACHINE_IDENTIFIER: b"\0" + client.uuid} if client.uuid else {})
+
+
+def _boot_servers(octets: bytes) -> tuple[str, ...]:
+    """Entries of boot server type (2), count (1) and so many addresses (PXE 2.1 table 2-1, tag 8)."""
+    servers: list[str] = []
+    at = 0
+    while at < len(octets):
+        if at + 3 > len(octets) or at + 3 + 4 * octets[at + 2] > len(octets):
+            raise DecodeError(f"PXE boot server list at octet {at} claims more than the {len(octets)} octets there are")
+        end = at + 3 + 4 * octets[at + 2]
+        servers += dhcp.addresses_in(octets[at + 3 : end])
+        at = end
+    return tuple(dict.fromkeys(servers))
 
 
 def _menu(octets: bytes) -> tuple[str, ...]:

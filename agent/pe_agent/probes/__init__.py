@@ -118,6 +118,13 @@ PROBES: tuple[Probe, ...] = (
         needs_target=False,
     ),
     Probe(
+        "pxe",
+        "Does a boot server that is silent on UDP 4011 answer a relay on UDP 67?",
+        _In("pxe", "run_relayed"),
+        Phase.FOLLOW_UP,
+        deadline_s=3.0,
+    ),
+    Probe(
         "tftp",
         "Does the boot file come by TFTP, and can this machine run it?",
         _In("tftp"),

@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from pe_agent.codec import dhcp, pxe
+from pe_agent.errors import DecodeError
 from pe_agent.host import Adapter, Host, Lease
 from pe_agent.model import Event, EventKind, FactValue, Observation, Outcome, Reason
-from pe_agent.probes.contract import Context
+from pe_agent.probes.contract import Context, Target
 from pe_agent.probes.pxe import asking_clients, boot_facts, clients_without_address
 from pe_agent.transport.dhcp import BROADCAST, QUIET_S, UNICAST, WAIT_S, Asker, Heard, Hearing, gather_offers
 from pe_agent.transport.path import Deadline, PathFailure
@@ -63,6 +64,14 @@ class Server:
         network = tuple(offer.options.get(code, b"") for code in _MUST_AGREE)
         return (*network, self.as_pxe.offer.boot_server, self.as_pxe.offer.boot_file)
 
+    @property
+    def vendor(self) -> pxe.Vendor:
+        """What its option 43 tells firmware; empty where that is none of PXE, as another vendor's."""
+        try:
+            return pxe.decode_vendor(self.as_pxe.offer.options.get(dhcp.VENDOR_OPTIONS, b""))
+        except DecodeError:
+            return pxe.Vendor()
+
     def relay(self, client: pxe.Client) -> str:
         """The relay that passed a broadcast on; empty when none shows itself.
 
@@ -76,6 +85,8 @@ class Server:
         vias = dict.fromkeys(h.question.via for h in self.offers)
         facts = boot_facts(self.as_pxe.offer) | {"server_id": self.name}
         facts |= {"offered_address": self.address} if self.address else {}
+        facts |= {"discovery_control": self.vendor.control} if self.vendor.control is not None else {}
+        facts |= {"listed_servers": ",".join(self.vendor.servers)} if self.vendor.servers else {}
         facts |= {"relay": relay} if (relay := self.relay(client)) else {}
         facts |= {
             "option43": any(dhcp.VENDOR_OPTIONS in h.offer.options for h in self.offers),
@@ -95,6 +106,7 @@ class _Case:
     hearing: Hearing
     servers: tuple[Server, ...]
     knows_boot_server: bool
+    target: Target | None = None
 
     @property
     def lease(self) -> Lease:
@@ -105,6 +117,7 @@ class _Case:
         wrong = (
             (Reason.SEVERAL_SERVERS, self._contradicts(server)),
             (Reason.MISMATCH, pxe.names_other_firmware(server.as_pxe.offer.boot_file, self.client.architecture)),
+            (Reason.OPTION_43_ELSEWHERE, self._sends_elsewhere(server)),
             (Reason.RELAY_MISSING, self._is_behind_no_relay(server)),
             (Reason.NO_BOOT_SERVER, bool(server.address) and not self._anyone_boots()),
         )
@@ -117,6 +130,11 @@ class _Case:
     def _contradicts(self, server: Server) -> bool:
         """Two servers that say the same are a pair; of two that differ, the one that gave the lease is not accused."""
         return bool(server.address) and server.name != self.lease.server and bool(self.others(server))
+
+    def _sends_elsewhere(self, server: Server) -> bool:
+        """Whether firmware is told to ask boot servers of which none is the target."""
+        wanted = self.target.addresses if self.target else ()
+        return bool(wanted) and server.vendor.asks_listed_only and not set(wanted) & set(server.vendor.servers)
 
     def _is_behind_no_relay(self, server: Server) -> bool:
         return not self.hearing.by(BROADCAST) and self.hearing.by(UNICAST) and not self._is_near(server.name)
@@ -174,7 +192,7 @@ def _observed(context: Context, client: pxe.Client, adapter: Adapter) -> Iterato
     names = dict.fromkeys(heard.server for heard in hearing.heard)
     servers = tuple(Server(name, tuple(h for h in hearing.heard if h.server == name)) for name in names)
     record = context.host.boot_record()
-    case = _Case(client, adapter, hearing, servers, knows_boot_server=record is not None)
+    case = _Case(client, adapter, hearing, servers, record is not None, context.target)
     if not servers:
         yield _silence(context, case)
     elif not client.address:
@@ -189,7 +207,11 @@ def _observed(context: Context, client: pxe.Client, adapter: Adapter) -> Iterato
 
 
 def _blame(case: _Case, server: Server, reason: Reason) -> dict[str, FactValue]:
-    return {"other_servers": case.others(server)} if reason is Reason.SEVERAL_SERVERS else {}
+    if reason is Reason.SEVERAL_SERVERS:
+        return {"other_servers": case.others(server)}
+    if reason is Reason.OPTION_43_ELSEWHERE and case.target:
+        return {"wanted_server": case.target.name}
+    return {}
 
 
 def _silence(context: Context, case: _Case) -> Observation:

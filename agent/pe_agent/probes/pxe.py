@@ -18,6 +18,7 @@ from pe_agent.errors import DecodeError
 from pe_agent.host import Adapter, Host
 from pe_agent.model import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
+from pe_agent.transport.dhcp import Asker, ask_one
 from pe_agent.transport.passes import Answer, observe
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.udp import open_udp
@@ -52,6 +53,36 @@ def run_offering(context: Context) -> Iterator[Observation]:
             yield replace(observation, outcome=Outcome.WARNING, reason=Reason.OPTION_60_WRONG)
         else:
             yield observation
+
+
+def run_relayed(context: Context) -> Iterator[Observation]:
+    """Ask a boot server that is silent on UDP 4011 on UDP 67, where relays pass DISCOVERs of firmware on to it.
+
+    For information: a server that has left that port to a DHCP server beside it stays silent there.
+    """
+    clients = asking_clients(context.host)
+    silent = [o.target for o in context.earlier if o.probe == PROBE and o.reason is Reason.SILENT]
+    deadline = Deadline(context.clock_s, context.deadline_at_s)
+    for address in [e.address for target in silent if (e := Endpoint.parse(target))][: 1 if clients else 0]:
+        started_at_s = context.clock_s()
+        answer = _ask_relayed(clients[0], address, deadline.within(_PATIENCE_S))
+        elapsed_s = context.clock_s() - started_at_s
+        target = str(Endpoint(address, pxe.DHCP_SERVER_PORT))
+        yield Observation(PROBE, target, answer.outcome, answer.reason, started_at_s, elapsed_s, answer.facts)
+
+
+def _ask_relayed(client: pxe.Client, address: str, deadline: Deadline) -> Answer:
+    facts: dict[str, FactValue] = {"port": pxe.DHCP_SERVER_PORT, "server": address}
+    try:
+        hearing = ask_one(Asker(client), address, deadline)
+    except PathFailure as failure:
+        return Answer(Outcome.SKIPPED, failure.reason, {**facts, **failure.facts})
+    if hearing.heard:
+        first = hearing.heard[0]
+        facts |= boot_facts(first.offer)
+        facts |= {"server_id": first.server, "rtt_s": round(first.after_s, 6)}
+        return Answer(Outcome.OK, Reason.ANSWERED, facts)
+    return Answer(Outcome.SKIPPED, Reason.SILENT, facts | hearing.icmp)
 
 
 def asking_clients(host: Host) -> tuple[pxe.Client, ...]:

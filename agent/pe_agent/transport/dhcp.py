@@ -87,6 +87,19 @@ def gather_offers(asker: Asker, servers: tuple[str, ...], deadline: Deadline, qu
         return _Gathering(sock, asker.client, questions, (deadline.within(WAIT_S), quiet_s)).run()
 
 
+def ask_one(asker: Asker, server: str, deadline: Deadline) -> Hearing:
+    """Ask one server by its address, as a PXE client and as a relay does; ends with its answer or the deadline.
+
+    Raises:
+        PathFailure: as `gather_offers`.
+    """
+    transaction = int.from_bytes(os.urandom(4), "big")
+    endpoint = Endpoint(server, pxe.DHCP_SERVER_PORT)
+    question = Question(UNICAST, as_pxe=True, transaction=transaction, endpoint=endpoint)
+    with _open(asker) as sock:
+        return _Gathering(sock, asker.client, (question,), (deadline.within(WAIT_S), 0.0)).run()
+
+
 def _open(asker: Asker) -> UdpSocket | PacketSocket:
     address = asker.client.address
     if not address:
@@ -121,6 +134,7 @@ class _Gathering:
         deadline, self._quiet_s = patience
         self._deadline = deadline
         self._questions = {question.transaction: question for question in questions}
+        self._awaited = BROADCAST if any(q.via == BROADCAST for q in questions) else UNICAST
         self._started_at_s = deadline.clock_s()
         self._hearing = Hearing()
 
@@ -128,7 +142,7 @@ class _Gathering:
         self._send(tuple(self._questions.values()))
         repeat = self._deadline.within(_REPEAT_AFTER_S)
         self._listen(repeat)
-        if not self._hearing.by(BROADCAST):
+        if not self._hearing.by(self._awaited):
             answered = {h.question for h in self._hearing.heard}
             self._send(tuple(q for q in self._questions.values() if q not in answered))
         self._listen(self._deadline)
@@ -155,7 +169,7 @@ class _Gathering:
 
     def _patience(self, until: Deadline) -> Deadline:
         """Until then, or earlier when it has been quiet for long enough."""
-        if not self._hearing.by(BROADCAST):
+        if not self._hearing.by(self._awaited):
             return until
         first_words = {h.server: h.after_s for h in reversed(self._hearing.heard)}
         quiet_at_s = self._started_at_s + max(first_words.values()) + self._quiet_s
@@ -171,7 +185,10 @@ class _Gathering:
         if question is None or offer.operation != dhcp.REPLY_OPERATION or offer.number(dhcp.MESSAGE_TYPE) != dhcp.OFFER:
             return
         after_s = self._deadline.clock_s() - self._started_at_s
-        self._hearing.heard.append(Heard(question, offer, sender, after_s))
+        heard = Heard(question, offer, sender, after_s)
+        # A relay on the way may pass on what was sent past it to one server, and others then answer in its place.
+        if question.via == BROADCAST or question.endpoint.address in {sender, heard.server}:
+            self._hearing.heard.append(heard)
 
     def _note(self, failure: PathFailure) -> None:
         self._hearing.icmp = {"unicast_reason": str(failure.reason), **failure.facts}

@@ -91,9 +91,30 @@ def test_the_entries_of_a_boot_menu_are_read_in_order(entries, control):
     assert pxe.decode_vendor(area) == pxe.Vendor(control, tuple(text for _, text in entries))
 
 
+@given(st.lists(st.tuples(NUMBER, st.lists(st.ip_addresses(v=4), max_size=5)), max_size=4))
+def test_the_boot_servers_of_a_list_are_read_in_order_and_once(entries):
+    octets = b"".join(struct.pack("!HB", kind, len(ips)) + b"".join(ip.packed for ip in ips) for kind, ips in entries)
+    listed = dict.fromkeys(str(ip) for _, ips in entries for ip in ips)
+    assert pxe.decode_vendor(dhcp.encode_options({8: octets})).servers == tuple(listed)
+
+
+@pytest.mark.parametrize(
+    ("control", "listed_only"),
+    [(None, False), (0, False), (1, False), (3, True), (4, True), (7, True), (8, False), (15, False)],
+)
+def test_bits_of_the_discovery_control_bind_firmware_to_the_list(control, listed_only):
+    assert pxe.Vendor(control, servers=("10.0.0.1",)).asks_listed_only is listed_only
+    assert pxe.Vendor(control).asks_listed_only is False
+
+
+def test_a_list_of_boot_servers_that_claims_too_much_is_refused():
+    with pytest.raises(DecodeError, match="claims more"):
+        pxe.decode_vendor(dhcp.encode_options({8: b"\0\0\x02\x0a\0\0\1"}))
+
+
 @given(st.binary(max_size=300))
 def test_any_vendor_option_is_read_or_refused(octets):
-    for area in (octets, dhcp.encode_options({9: octets})):
+    for area in (octets, dhcp.encode_options({9: octets}), dhcp.encode_options({8: octets})):
         with contextlib.suppress(DecodeError):
             assert isinstance(pxe.decode_vendor(area), pxe.Vendor)
 
