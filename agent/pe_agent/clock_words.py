@@ -28,18 +28,27 @@ def is_of_date(said: str) -> bool:
 def advice_of_date(said: str, wall_ms: int, ca: bytes) -> str:
     """What to do where TLS refused a certificate because of the date, by this machine's clock and the CA's dates."""
     day = time.strftime("%Y-%m-%d", time.gmtime(wall_ms / 1000)) if 0 <= wall_ms < 1e14 else "an impossible day"
-    off = _off(said, wall_ms / 1000, ca)
+    off = _off(said, wall_ms, ca)
     clock = f"this machine's clock says {day}{off}"
     return f"{clock}: {SET_IT}; if it is right the collector needs a new certificate"
 
 
-def _off(said: str, now_s: float, ca: bytes) -> str:
+def least_skew_s(said: str, wall_ms: int, ca: bytes) -> float | None:
+    """Where TLS refused a date: by how much this clock is wrong at least, by the CA's dates; ahead is above 0."""
     from_s, until_s = _dates(ca)
+    now_s = wall_ms / 1000
     if _LATE in said and until_s is not None and now_s > until_s:
-        return f", {so_long(now_s - until_s)} after the collector's CA ended"
+        return now_s - until_s
     if _EARLY in said and from_s is not None and now_s < from_s:
-        return f", {so_long(from_s - now_s)} before the collector's CA began"
-    return ""
+        return now_s - from_s
+    return None
+
+
+def _off(said: str, wall_ms: int, ca: bytes) -> str:
+    skew_s = least_skew_s(said, wall_ms, ca)
+    if skew_s is None:
+        return ""
+    return f", {so_long(abs(skew_s))} {'after' if skew_s > 0 else 'before'} the dates of the collector's CA"
 
 
 def _dates(ca: bytes) -> tuple[float | None, float | None]:

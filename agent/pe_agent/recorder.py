@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 from pe_agent import plain
 from pe_agent.clock_words import SET_IT, so_long
 from pe_agent.errors import NotDelivered, NotKept, UsageError
-from pe_agent.model import Clock, Opening, Record, Report, receipt_code
+from pe_agent.model import Clock, FactValue, Observation, Opening, Outcome, Reason, Record, Report, receipt_code
 from pe_agent.parcel import parcel_of
 from pe_agent.probes.contract import CLOCK_SKEW_LIMIT_S
 from pe_agent.spool import Spool
 from pe_agent.trust import Stored
+
+# A clock in Windows PE is off by hours where the firmware keeps local time: only days mean that it was never set.
+FAR_OFF_S = 86400.0
 
 if TYPE_CHECKING:
     from pe_agent.ship import Shipment
@@ -103,6 +106,14 @@ class Recorder:
             for number, record in enumerate(self.records, start=1):
                 shipment.put(wire.encode_record(number, record))
             self._shipment = shipment
+
+    def clock_seen(self) -> Observation | None:
+        """What the collector's answers say of this clock, where it is wrong by more than any time zone explains."""
+        address, skew_s = self._shipment.skew() if self._shipment is not None else ("", None)
+        if skew_s is None or abs(skew_s) <= FAR_OFF_S:
+            return None
+        facts: dict[str, FactValue] = {"server": address.rpartition(":")[0].strip("[]"), "skew_s": round(skew_s, 3)}
+        return Observation("collector", address, Outcome.WARNING, Reason.CLOCK_SKEW, facts=facts)
 
     def report(self) -> Report:
         """Everything so far."""

@@ -97,6 +97,8 @@ class Session:
         self._read_logs(final=True)
         for log in self._logs.values():
             log.close()
+        if (clock := self._recorder.clock_seen()) is not None:
+            self._add(clock)
         judgement = self._judgement()
         self._add_findings()
         finished_at_s = self._run.host.clock().uptime_s

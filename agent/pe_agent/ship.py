@@ -192,7 +192,7 @@ class Shipment:
             self._changed.notify_all()
 
     def skew(self) -> tuple[str, float | None]:
-        """A collector, and the seconds by which this clock is ahead of its clock or of its CA's dates; None: not known."""
+        """A collector, and how far this clock is ahead of its clock or of its CA's dates, in s; None: not known."""
         return self._skew
 
     def wake(self) -> None:
