@@ -41,13 +41,14 @@ Machine: {machine}.
 
 ## What was chosen, and why
 
-**zlib, level 6, on the agent; unpacked by isal on the collector.** zstd at level 3 packs as well or better in a
-fifth of the time, and would be the choice if it cost nothing else. It does: before Python 3.14 it is no part of the
-standard library, so a boot image would carry one more native wheel, for each processor, that may fail to load in Windows PE, and
-a report must not hang on that. The time to pack is the agent's, once a boot, some milliseconds; the network carries a
-small part of the log either way. On the collector, where a thousand logs arrive at once, it is unpacking that counts,
-and there isal makes zlib as cheap as zstd. Level 9 takes up to three times as long as level 6 for a few hundredths of
-the octets; level 1 is fast, and leaves up to a fifth more on the wire and on the disk for good.
+**zlib, level 6, on the agent; unpacked by isal on the collector.** zstd at level 3 packs as well or better in a fifth
+of the time, and would be the choice if it cost nothing else. It does: before Python 3.14 it is no part of the
+standard library, so a boot image would carry one more native wheel, for each processor, that may fail to load in
+Windows PE, and a report must not hang on that. The time to pack is the agent's, once a boot, some milliseconds; the
+network carries a small part of the log either way. On the collector, where a thousand logs arrive at once, it is
+unpacking that counts, and there isal makes zlib as cheap as zstd. Level 9 takes up to three times as long as level 6
+for a few hundredths of the octets; level 1 is fast, and leaves up to a fifth more on the wire and on the disk for
+good.
 
 The codec stands beside each piece of a log (`LogChunk.codec`), so that a later agent can pack with zstd: a collector
 that does not know it stores such a piece as it came.

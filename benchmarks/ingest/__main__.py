@@ -27,8 +27,11 @@ _MARK = "PE_INGEST_APART"
 # Way, mode, agents, reports.
 JOBS = (
     Job("collector", "stream", 1, 200),
+    Job("naive, a transaction a row", "stream", 1, 100),
+    Job("JSON, PostgreSQL", "stream", 1, 300),
     Job("collector", "stream", 10, 800),
     Job("naive, a transaction a row", "stream", 10, 200),
+    Job("JSON, PostgreSQL", "stream", 10, 600),
     Job("collector", "stream", 100, 1500),
     Job("C++", "stream", 100, 4000),
     Job("naive, a transaction a row", "stream", 100, 300),
@@ -39,6 +42,8 @@ JOBS = (
     Job("C++", "fresh", 100, 1000),
     Job("collector", "stream", 1000, 3000),
     Job("C++", "stream", 1000, 6000),
+    Job("naive, a transaction a row", "stream", 1000, 1000),
+    Job("JSON, PostgreSQL", "stream", 1000, 2000),
     Job("collector", "fresh", 1000, 1000),
     Job("C++", "fresh", 1000, 1000),
 )
