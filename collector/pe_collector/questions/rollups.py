@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from pe_collector.engine.statistics import interval
 from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
@@ -13,25 +14,27 @@ from pe_collector.store.counting import Counts, Key, add
 _WEEK = "7d"
 
 
-def _boots_of(rollup: Rollup, names: Sequence[str]) -> Callable[[Asked], list[Row]]:
-    def rows(asked: Asked) -> list[Row]:
-        found = [
-            rated({**_named(names, key), "boots": counts[0], "failed": counts[1], "slow": counts[2]})
-            for key, counts in counted(asked, rollup).items()
-        ]
-        return sorted(found, key=lambda row: (-row[names[0]], -row["failed"], -row["boots"], *_words(row, names[1:])))
+def _boots_of(rollup: Rollup, names: Sequence[str]) -> Callable[[Asked], Iterator[Row]]:
+    """The newest first, then those with the most failures; intervals are worked out for rows that are shown only."""
+
+    def rows(asked: Asked) -> Iterator[Row]:
+        for key, (boots, failed, slow) in sorted(counted(asked, rollup).items(), key=_newest_first):
+            yield rated({**_named(names, key), "boots": boots, "failed": failed, "slow": slow})
 
     return rows
 
 
-def _ports(asked: Asked) -> list[Row]:
+def _newest_first(cell: tuple[Key, Counts]) -> tuple[Any, ...]:
+    (begun_at, *place), (boots, failed, _) = cell
+    return -int(begun_at), -failed, -boots, place
+
+
+def _ports(asked: Asked) -> Iterator[Row]:
     together: dict[Key, Counts] = {}
-    for (_, *key), counts in counted(asked, PORT_DAYS).items():
-        add(together, tuple(key), counts)
-    found = [_port(key, asked_, failed) for key, (asked_, failed) in together.items()]
-    return sorted(
-        found, key=lambda row: (-row["failed"], -row["asked"], *_words(row, ("prefix", "site", "probe")), row["port"])
-    )
+    for (_, *place), counts in counted(asked, PORT_DAYS).items():
+        add(together, tuple(place), counts)
+    for key, (answers, failed) in sorted(together.items(), key=lambda cell: (-cell[1][1], -cell[1][0], cell[0])):
+        yield _port(key, answers, failed)
 
 
 def _port(key: Key, asked: int, failed: int) -> Row:
@@ -43,10 +46,6 @@ def _port(key: Key, asked: int, failed: int) -> Row:
 def _named(names: Sequence[str], key: Key) -> dict[str, str | int | None]:
     """What is empty in a cell is not known."""
     return {name: None if value == "" else value for name, value in zip(names, key, strict=True)}
-
-
-def _words(row: Row, names: Sequence[str]) -> list[str]:
-    return [row[name] or "" for name in names]
 
 
 _PREFIX = Column("prefix", meaning="the subnet, as the machines' netmasks say")
