@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 from pe_collector.store.where import VARIABLE
 
+from tests.collector.conftest import Collector, run_cli, start_collector
 from tests.store.cluster import USER, Cluster, programs
 from tests.store.hub import FRAMES
 
 HUBS = 3
 BEFORE, AFTER = 60, 60
+SENT = 400
 PATIENCE_S = 90.0
 
 
@@ -64,12 +66,17 @@ def wait_for(hubs: list[Hub], least: list[int]) -> None:
         time.sleep(0.02)
 
 
-def fail_over(pair: tuple[Cluster, Cluster], folder: Path) -> None:
+def url_of(pair: tuple[Cluster, Cluster]) -> str:
     primary, standby = pair
-    url = (
+    return (
         f"postgresql://{USER}@/postgres?host={primary.folder},{primary.folder}&port={primary.port},{standby.port}"
         "&target_session_attrs=read-write"
     )
+
+
+def fail_over(pair: tuple[Cluster, Cluster], folder: Path) -> None:
+    primary, standby = pair
+    url = url_of(pair)
     hubs = [start_hub(folder, number, url) for number in range(1, HUBS + 1)]
     threads = []
     try:
@@ -121,3 +128,61 @@ def test_what_was_acknowledged_survives_the_primary(pair, tmp_path):
 @pytest.mark.parametrize("_round", range(8))
 def test_it_survives_again_and_again(pair, tmp_path, _round):
     fail_over(pair, tmp_path)
+
+
+def start_sending(collector: Collector, acknowledged: Path) -> "subprocess.Popen[bytes]":
+    command = [
+        *(sys.executable, "-m", "pe_collector", "loadgen", "--collector", collector.address, "--tls"),
+        *("--data", str(collector.data), "--agents", "8", "--reports", str(SENT), "--log-bytes", "3000"),
+        *("--acks", str(acknowledged)),
+    ]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def count_lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def serve_through_it(pair: tuple[Cluster, Cluster], folder: Path, running: list[Collector]) -> set[str]:
+    """Ids that collectors acknowledged to their agents while the primary died and the standby took its place."""
+    primary, standby = pair
+    done = run_cli("init", data=folder / "1")
+    assert done.returncode == 0, done.stderr
+    for number in range(1, HUBS + 1):
+        if number > 1:
+            shutil.copytree(folder / "1", folder / str(number))
+        running.append(start_collector(folder / str(number), tls=True))
+    acks = [folder / f"acknowledged-{number}" for number in range(HUBS)]
+    sending = [start_sending(collector, acks[n]) for n, collector in enumerate(running)]
+    until_s = time.monotonic() + PATIENCE_S
+    while min(map(count_lines, acks)) < SENT // 5 and time.monotonic() < until_s:
+        time.sleep(0.05)
+    primary.kill()
+    assert max(map(count_lines, acks)) < SENT, "it died after the load"
+    standby.must("pg_ctl", "-D", str(standby.data), "-w", "promote")
+    assert [one.wait(2 * PATIENCE_S) for one in sending] == [0] * HUBS
+    assert [count_lines(path) for path in acks] == [SENT] * HUBS
+    return {line for path in acks for line in path.read_text().split()}
+
+
+@pytest.mark.slow
+def test_what_collectors_acknowledged_to_agents_survives_the_primary(pair, tmp_path, monkeypatch):
+    import psycopg
+
+    monkeypatch.setenv(VARIABLE, url_of(pair))
+    running: list[Collector] = []
+    try:
+        acknowledged = serve_through_it(pair, tmp_path, running)
+    finally:
+        for collector in running:
+            collector.process.kill()
+            collector.process.wait(10)
+            collector.process.stdout.close()
+    with psycopg.connect(pair[1].url()) as connection:
+        stored = connection.execute("SELECT report_id, complete, stored_through FROM report").fetchall()
+        frames = dict(connection.execute("SELECT report_id, count(*) FROM frame GROUP BY 1").fetchall())
+    assert len(acknowledged) == HUBS * SENT
+    assert {report_id for report_id, _, _ in stored} == acknowledged
+    assert len(stored) == len(acknowledged)
+    assert {complete for _, complete, _ in stored} == {1}
+    assert all(frames[report_id] == through + 1 for report_id, _, through in stored)
