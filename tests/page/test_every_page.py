@@ -36,6 +36,10 @@ def test_a_page_draws_fits_and_can_be_read_in_both_themes(visitor, served, place
     for pixels in (1280, 375):
         visitor.width(pixels)
         assert visitor.run("return document.documentElement.scrollWidth") <= pixels
+    visitor.width(1280)
+    assert visitor.run("return document.querySelector('.top').offsetHeight") <= 50, (
+        "the pages, search and theme in one row"
+    )
     visitor.media("print")
     assert visitor.run("return getComputedStyle(document.querySelector('.top')).display") == "none"
     assert visitor.run("return document.querySelector('main').getBoundingClientRect().height") > 50
