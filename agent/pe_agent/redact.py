@@ -56,8 +56,7 @@ class Redactor:
         """What is certain now: all whole lines."""
         if not self._begun:
             octets, self._held = self._held + octets, b""
-            known = octets[:2] in MARKS or (b"\n" in octets and b"\0" not in octets)
-            if len(octets) < HEAD_OCTETS and not known:
+            if len(octets) < HEAD_OCTETS and octets[:2] not in MARKS:
                 self._held = octets
                 return b""
             octets = self._begin(octets)

@@ -15,6 +15,7 @@ from pathlib import Path
 from .targets import TARGETS, Target
 
 _LARGEST_OCTETS = 4096
+_INSTRUMENTED = ["pe_agent.codec", "pe_agent.readers", "pe_agent.carried", "pe_agent.redact", "pe_agent.scan"]
 _BY_NAME = {str(target): target for target in TARGETS}
 
 
@@ -23,7 +24,7 @@ def fuzz_here(target: Target, seconds: int, folder: Path) -> None:
     import atheris
 
     (folder / "seed").write_bytes(target.seed)
-    with atheris.instrument_imports(include=["pe_agent.codec", "pe_agent.readers"]):
+    with atheris.instrument_imports(include=_INSTRUMENTED):
         feed = target.load()
     limits = [f"-max_total_time={seconds}", f"-max_len={_LARGEST_OCTETS}", "-timeout=5", "-rss_limit_mb=1024"]
     kept = [f"-artifact_prefix={folder}/broke-", "-use_value_profile=1", "-print_final_stats=1"]

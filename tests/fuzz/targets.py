@@ -13,6 +13,8 @@ from pe_agent.errors import DecodeError
 class Target:
     """A function of `pe_agent.codec`, or of another `package`, that takes octets, and what it is given beside them.
 
+    `package` is one of pe_agent, or a whole name with a dot.
+
     `seed` is the beginning of a well-formed input, so that the fuzzer need not guess a magic number.
     """
 
@@ -27,7 +29,8 @@ class Target:
 
     def load(self) -> Callable[[bytes], None]:
         """The function to feed: quiet on a value and on a refusal, loud on everything else."""
-        decode = getattr(importlib.import_module(f"pe_agent.{self.package}.{self.codec}"), self.function)
+        package = self.package if "." in self.package else f"pe_agent.{self.package}"
+        decode = getattr(importlib.import_module(f"{package}.{self.codec}"), self.function)
 
         def feed(octets: bytes) -> None:
             try:
@@ -66,8 +69,13 @@ _LOGS = {
     "wpeinit": b"2026-03-02 08:15:30.592, Error     x\n",
 }
 
+_SEED_LOG = b'Error "CreateClientSession: Failed to create client session. Error code [0x800706BA].[gle=0x000006ba]"\n'
+
 TARGETS: tuple[Target, ...] = (
     *(Target("formats", "read_fields", (name,), log, "readers") for name, log in _LOGS.items()),
+    Target("whole", "redact", seed=b"x\r\n" + "password=ab;c\r\n".encode("utf-16-le"), package="tests.fuzz"),
+    Target("whole", "scan", seed=_SEED_LOG, package="tests.fuzz"),
+    Target("whole", "decode_letters", seed=b"PE1AAAAAAAA", package="tests.fuzz"),
     Target("dhcp", "decode_message", seed=_DHCP_REPLY),
     Target("dhcp", "decode_options", seed=_DHCP_REPLY[240:]),
     Target("dhcpv6", "decode_message", seed=_DHCPV6_REPLY),

@@ -49,6 +49,13 @@ def test_a_moment_of_fuzzing_breaks_no_codec(codec: str, tmp_path: Path) -> None
     assert driver.executed(done.stderr) > 100
 
 
+@needs_atheris
+@pytest.mark.parametrize("target", [t for t in TARGETS if t.package == "tests.fuzz"], ids=str)
+def test_a_moment_of_fuzzing_breaks_neither_redaction_nor_judging(target: Target, tmp_path: Path) -> None:
+    done = driver.fuzz(target, 1, tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
 def test_a_refusal_is_quiet_and_a_crash_is_loud() -> None:
     with pytest.raises(TypeError):
         Target("rpc", "decode", beside=("an argument too many",)).load()(b"")
