@@ -73,10 +73,10 @@ class Machine:
         """End every program, at once."""
         subprocess.run([*self._within, _server(), "-k"], env=self.environment, check=False)
 
-    def begin(self, *words):
+    def begin(self, *words, stdin=DEVNULL):
         """A program of drive X: that goes on; its standard output is a pipe."""
         command = [*self._within, WINE, *words]
-        return subprocess.Popen(command, env=self.environment, stdin=DEVNULL, stdout=subprocess.PIPE, stderr=DEVNULL)
+        return subprocess.Popen(command, env=self.environment, stdin=stdin, stdout=subprocess.PIPE, stderr=DEVNULL)
 
     def say(self, *words):
         """What a program of drive X: prints."""

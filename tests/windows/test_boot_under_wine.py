@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -49,8 +50,24 @@ snapshot, entry = ctypes.c_void_p(k.CreateToolhelp32Snapshot(2, 0)), Entry(ctype
 more = k.Process32First(snapshot, ctypes.byref(entry))
 while more:
     if entry.name.lower() in (b"python.exe", b"pythonw.exe"):
-        print(hex(k.GetPriorityClass(ctypes.c_void_p(k.OpenProcess(0x1000, False, entry.pid)))))
+        priority = hex(k.GetPriorityClass(ctypes.c_void_p(k.OpenProcess(0x1000, False, entry.pid))))
+        print(priority, entry.pid, entry.name.decode())
     more = k.Process32Next(snapshot, ctypes.byref(entry))
+"""
+# Whether one can attach to a console of the process that is told, and to that of one that has its own.
+CONSOLES = """
+import ctypes, subprocess, sys, time
+k, nothing = ctypes.WinDLL("kernel32"), subprocess.DEVNULL
+wait = [sys.executable, "-c", "import time; time.sleep(60)"]
+other = subprocess.Popen(wait, creationflags=0x10, stdin=nothing, stdout=nothing, stderr=nothing)
+def has_console(pid):
+    k.FreeConsole()
+    return bool(k.AttachConsole(pid))
+until = time.monotonic() + 30
+while not has_console(other.pid) and time.monotonic() < until:
+    time.sleep(0.2)
+print(has_console(int(sys.argv[1])), has_console(other.pid))
+other.kill()
 """
 AS_LONG_AS_IT_WATCHES_S = 60
 
@@ -239,6 +256,44 @@ def test_the_agent_runs_below_normal_priority(machine, inserted):
 
     # The program that asks is a python.exe too, of normal priority (processthreadsapi.h: 0x20; below it: 0x4000).
     def priorities():
-        return sorted(machine.say(r"X:\pe-agent\python.exe", "-c", PRIORITIES).split())
+        return sorted(line.split()[0] for line in programs(machine))
 
     wait_for(lambda: priorities() == ["0x20", "0x4000"])
+
+
+def programs(machine):
+    """Priority, process id and name of each Python, the one that asks too."""
+    return machine.say(r"X:\pe-agent\python.exe", "-c", PRIORITIES).splitlines()
+
+
+def test_the_agent_has_no_console_that_could_stand_in_the_way(machine, inserted):
+    """A window of its own cannot be looked for here: this Wine has no display, so no program has one."""
+    inserted("setup")
+    machine.boot(PE_AGENT_WATCH_S="60")
+    (agent,) = wait_for(lambda: [line.split()[1] for line in programs(machine) if "pythonw" in line])
+    # The console of the other one holds the pipe longer than the program that asks.
+    with machine.begin(r"X:\pe-agent\python.exe", "-c", CONSOLES, agent) as asking:
+        of_agent, of_other = asking.stdout.readline().split()
+    assert (of_agent, of_other) == (b"False", b"True")
+
+
+def test_pe_agent_can_be_typed_at_the_prompt_of_the_image(machine, inserted):
+    inserted("setup")
+    with machine.begin("cmd", stdin=subprocess.PIPE) as prompt:
+        # Line by line, as one types: what waits behind a line is lost here.
+        told = [answer_to(prompt, line) for line in (b"", b"X:", rb"cd \Windows\System32", b"pe-agent version")]
+        prompt.communicate(b"exit\r\n", timeout=60)
+    assert told[-1].startswith(b"pe-agent 0."), told
+
+
+def answer_to(prompt, line):
+    """What the command interpreter prints until it asks for the next line."""
+    if line:
+        prompt.stdin.write(line + b"\r\n")
+        prompt.stdin.flush()
+    told = b""
+    while not re.search(rb"[A-Z]:[^\r\n]*>\Z", told):
+        octets = os.read(prompt.stdout.fileno(), 4096)
+        assert octets, told
+        told += octets
+    return told
