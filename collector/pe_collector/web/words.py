@@ -33,7 +33,7 @@ _LINKS = {
 _ISO_TIMES = frozenset({"onset", "ended"})
 _NUMBERS = frozenset({Unit.SECONDS, Unit.SHARE, Unit.COUNT, Unit.OCTETS})
 # A text up to this length stays on one line of a table.
-_LONG = 40
+_LONG = 60
 
 
 def tame(value: Any) -> Any:
