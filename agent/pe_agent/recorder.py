@@ -130,7 +130,7 @@ class Recorder:
             return self._kept_only(str(exc))
         if self._spool is not None:
             self._spool.discard()
-        remarks = (_left_out(stored), _skew(stored, self.clock().wall_ms))
+        remarks = (_left_out(stored), _cut_logs(self.records), _skew(stored, self.clock().wall_ms))
         text = "; ".join((f"stored as {stored.code} by {stored.collector}, safe to reboot", *filter(None, remarks)))
         return Delivery(stored=True, text=text, code=stored.code, collector=stored.collector)
 
@@ -191,9 +191,10 @@ class Recorder:
         code = receipt_code(self.opening.report_id)
         if path:
             advice = "copy it to a USB drive before you reboot, then `pe-collector import` it"
-            return Delivery(
-                stored=False, text=f"NOT delivered: {because}. Kept in {path}: {advice}", kept=path, code=code
+            text = "; ".join(
+                filter(None, (f"NOT delivered: {because}. Kept in {path}: {advice}", _cut_logs(self.records)))
             )
+            return Delivery(stored=False, text=text, kept=path, code=code)
         text = f"NOT delivered: {because}. NOT kept either: {self._unkept}. Take a photo of this screen"
         return Delivery(stored=False, text=text, code=code)
 
@@ -223,6 +224,17 @@ def _left_out(stored: Stored) -> str:
         return ""
     pieces = "piece" if stored.logs_left_out == 1 else "pieces"
     return f"but {stored.logs_left_out} {pieces} of logs were not kept: the collector's disk is short"
+
+
+def _cut_logs(records: Iterable[Record]) -> str:
+    """Of which logs the middle is not in the report, and how much; empty when all are whole."""
+    cut = {
+        record.target: left_out / 1e6
+        for record in records
+        if isinstance(record, Observation) and isinstance(left_out := record.facts.get("left_out_bytes"), int)
+    }
+    rows = ", ".join(f"{megabytes:.1f} MB of {path}" for path, megabytes in cut.items())
+    return f"judged here but too large to travel whole, left out: {rows}" if rows else ""
 
 
 def _skew(stored: Stored, wall_ms: int) -> str:

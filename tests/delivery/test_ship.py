@@ -150,6 +150,21 @@ def test_an_undelivered_report_is_kept_and_the_receipt_says_where(tmp_path):
     assert str(kept) in delivery.text
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_the_receipt_says_what_of_a_large_log_stayed_behind(request, tmp_path, stored):
+    recorder = Recorder(an_opening(), lambda: CLOCK, (tmp_path / "spool",))
+    recorder.open(lambda: shipment(request.getfixturevalue("collector"), recorder.opening) if stored else None)
+    facts = {"file_bytes": 300_000_000, "collected_bytes": 16_000_000, "left_out_bytes": 284_000_000}
+    recorder.add(model.Observation("logs", r"X:\a.log", model.Outcome.OK, model.Reason.ANSWERED, facts=facts))
+    recorder.add(
+        model.Observation("logs", r"X:\b.log", model.Outcome.OK, model.Reason.ANSWERED, facts={"file_bytes": 9})
+    )
+    delivery = recorder.finish(20 if stored else 1)
+    assert delivery.stored == stored
+    assert "left out: 284.0 MB of X:\\a.log" in delivery.text
+    assert "b.log" not in delivery.text
+
+
 def test_a_report_that_can_neither_go_nor_stay_says_so(tmp_path):
     blocked = tmp_path / "file"
     blocked.touch()
