@@ -1,4 +1,4 @@
-"""A TCP proxy whose first connection breaks after so many octets; later ones pass."""
+"""A TCP proxy whose first connections break after so many octets each; later ones pass."""
 
 import asyncio
 import contextlib
@@ -23,6 +23,7 @@ class Cutter:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._servers = []
         self.octets = {"upward": 0, "downward": 0}
+        self.begun = 0
 
     def __enter__(self):
         self._thread.start()
@@ -34,16 +35,22 @@ class Cutter:
         self._thread.join(30)
         self._loop.close()
 
-    def listen(self, cut):
-        """The address of a new proxy."""
-        return asyncio.run_coroutine_threadsafe(self._listen(cut), self._loop).result(30)
+    def listen(self, *cuts):
+        """The address of a new proxy; each cut is of one connection, in order."""
+        return asyncio.run_coroutine_threadsafe(self._listen(cuts), self._loop).result(30)
 
-    async def _listen(self, cut):
-        turns = iter([cut])
+    async def _listen(self, cuts):
+        turns = iter(cuts)
 
         async def serve(reader, writer):
+            try:
+                back, forth = await asyncio.open_connection(*self._target.split(":"))
+            except OSError:
+                # Nobody is there now: as if this connection had not been tried.
+                writer.transport.abort()
+                return
             now = next(turns, Cut())
-            back, forth = await asyncio.open_connection(*self._target.split(":"))
+            self.begun += 1
             pumps = [
                 asyncio.ensure_future(self._pump(reader, forth, "upward", now.upward)),
                 asyncio.ensure_future(self._pump(back, writer, "downward", now.downward)),

@@ -1,6 +1,7 @@
 """What a leaf acknowledged arrives at its hub, once, whatever happens to hub and link; what cannot go on is counted."""
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -17,12 +18,19 @@ COUNT = "SELECT count(*), coalesce(min(complete), 1) FROM report"
 
 
 def load(leaf, reports: int, acknowledged) -> subprocess.CompletedProcess:
-    command = [
+    return subprocess.run(loading(leaf, reports, acknowledged), capture_output=True, timeout=200, check=False)
+
+
+def loading(leaf, reports: int, acknowledged) -> list[str]:
+    return [
         *(sys.executable, "-m", "pe_collector", "loadgen", "--collector", leaf.address, "--tls"),
         *("--data", str(leaf.data), "--agents", "8", "--reports", str(reports), "--log-bytes", "2000"),
         *("--acks", str(acknowledged)),
     ]
-    return subprocess.run(command, capture_output=True, timeout=200, check=False)
+
+
+def sending_to(leaf, reports: int, acknowledged) -> subprocess.Popen:
+    return subprocess.Popen(loading(leaf, reports, acknowledged), stdout=subprocess.DEVNULL)
 
 
 def check_all_there(house, acknowledged) -> None:
@@ -84,14 +92,7 @@ def kill_hub_under_load(house, tmp_path, reports: int, kills: int) -> None:
     port = int(hub.address.rpartition(":")[2])
     leaf = house.start_leaf(hub.address)
     acknowledged = tmp_path / "acknowledged"
-    sending = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "pe_collector", "loadgen", "--collector", leaf.address, "--tls"),
-            *("--data", str(leaf.data), "--agents", "8", "--reports", str(reports), "--log-bytes", "2000"),
-            *("--acks", str(acknowledged)),
-        ],
-        stdout=subprocess.DEVNULL,
-    )
+    sending = sending_to(leaf, reports, acknowledged)
     for kill in range(1, kills + 1):
         until_s = time.monotonic() + 60
         least = reports * kill // (kills + 2)
@@ -114,6 +115,73 @@ def test_nothing_is_missing_however_often_the_hub_is_killed(house, tmp_path, _ro
 
 
 CUTS = (1, 300, 2_000, 6_000, 20_000)
+
+
+def shake(house, tmp_path, seed: int, reports: int, cuts: tuple[int, int]) -> None:
+    """Cut the link again and again at random places and ways, and kill the hub between."""
+    print("seed", seed)
+    rng = random.Random(seed)
+    # Reports go up, receipts come down: an acknowledgement is small. Of most connections something comes through.
+    ways = rng.choices([("upward", 3.5, 4.6), ("downward", 3.4, 3.8)], k=rng.randint(*cuts))
+    turns = [Cut(**{way: round(10 ** rng.uniform(least, most))}) for way, least, most in ways]
+    hub = house.start_hub()
+    port = int(hub.address.rpartition(":")[2])
+    with Cutter(hub.address) as cutter:
+        leaf = house.start_leaf(cutter.listen(*turns))
+        acknowledged = tmp_path / "acknowledged"
+        sending = sending_to(leaf, reports, acknowledged)
+        for _ in range(rng.randint(1, 3)):
+            time.sleep(rng.uniform(0.5, 4.0))
+            hub.stop(signal.SIGKILL)
+            hub = house.start_hub(port)
+        assert sending.wait(200) == 0
+        wanted = len(acknowledged.read_text().splitlines())
+        until_s = time.monotonic() + 240
+        while house.rows("hub", COUNT) != [(wanted, 1)] and time.monotonic() < until_s:
+            time.sleep(0.2)
+        check_all_there(house, acknowledged)
+        assert cutter.begun > 3, turns
+        leaf.stop()
+
+
+def test_nothing_is_missing_however_the_link_is_shaken(house, tmp_path):
+    shake(house, tmp_path, 1, 60, (5, 5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("_round", range(10))
+def test_nothing_is_missing_wherever_the_link_is_shaken(house, tmp_path, _round):
+    shake(house, tmp_path, random.SystemRandom().randrange(1 << 32), 300, (5, 20))
+
+
+def test_what_is_let_go_during_a_long_cut_is_what_is_counted_and_every_verdict_arrives(house, tmp_path):
+    hub = house.start_hub()
+    port = int(hub.address.rpartition(":")[2])
+    hub.stop()
+    leaf = house.start_leaf(hub.address)
+    acknowledged = tmp_path / "acknowledged"
+    done = load(leaf, 60, acknowledged)
+    assert done.returncode == 0, done.stderr
+    leaf.stop()
+    ((waits, of_logs),) = house.rows("leaf", "SELECT sum(w.octets), (SELECT sum(length(coalesce(b.octets, c.data))) "
+        "FROM log_chunk c LEFT JOIN log_blob b ON b.address=c.blob) FROM forward_waiting w")  # fmt: skip
+    # Room for all verdicts and answers, not for all logs.
+    leaf = house.start_leaf(hub.address, forward_budget_octets=waits - of_logs // 2)
+    until_s = time.monotonic() + 60
+    while not house.rows("leaf", "SELECT 1 FROM forward_loss") and time.monotonic() < until_s:
+        time.sleep(0.2)
+    # Technicians at the site are answered meanwhile.
+    answer = json.loads(run_cli("machines", "--format", "json", "--limit", "1000", data=leaf.data).stdout)
+    assert len(answer) == house.rows("leaf", "SELECT count(*) FROM machine")[0][0] > 0
+    house.start_hub(port)
+    wanted = len(acknowledged.read_text().splitlines())
+    house.wait("hub", COUNT, [(wanted, 1)])
+    verdicts = "SELECT report_id, outcome, verdict FROM report ORDER BY 1"
+    assert house.rows("hub", verdicts) == house.rows("leaf", verdicts)
+    lost = house.rows("leaf", "SELECT what, times FROM forward_loss")
+    left_out = "SELECT count(DISTINCT report_id || path) FROM log_chunk WHERE codec='left-out'"
+    assert lost == [("log", house.rows("hub", left_out)[0][0])]
+    assert lost[0][1] > 0
 
 
 def cut_link(house, tmp_path, cut: Cut, reports: int) -> None:
