@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from benchmarks.scale.run import MOST_WITH_OBSERVATIONS, Size
-from benchmarks.scale.ways import ASKED, DUCKDB, LOOKED_AT, POSTGRESQL, SQLITE, Asking
+from benchmarks.scale.ways import ASKED, DUCKDB, LOOKED_AT, POSTGRESQL, SQLITE, Asking, Time
 
 ENGINES = (SQLITE, POSTGRESQL, DUCKDB)
 SCREEN_S, MOST_S = 0.1, 2.0
@@ -21,6 +21,12 @@ of none from fifteen on): the machine is shared, and others can only make it lon
 `=` says that the hash of its values is the same in all engines. Questions marked `(cells)` read what was counted of
 hours that are over; on Parquet they count the reports. Patterns are as a look at the newest {LOOKED_AT:,} boots stored
 them.
+"""
+
+
+_AIMS = """At {count} reports, warm, in ms. Questions of the screen have their aim on SQLite, the others on the engine
+that is quickest. On SQLite, which works on one processor, the aim is held against the processor's time: so long it
+takes where one is free. By the clock it took longer here, for others used the machine (its load stands above).
 """
 
 
@@ -81,13 +87,20 @@ def _warm(size: Size, asked: Asking) -> str:
 
 
 def _targets(size: Size) -> str:
-    lines = [f"At {size.reports:,} reports, warm.\n", "| what | engine | ms | target | |", "|---|---|--:|--:|---|"]
+    lines = [_AIMS.format(count=f"{size.reports:,}"), "| what | engine | clock | processor | target | |"]
+    lines.append("|---|---|--:|--:|--:|---|")
     for asked in ASKED:
-        found = {e: size.times[asked.name, e].warm_s for e in ENGINES if (asked.name, e) in size.times}
+        found = {e: size.times[asked.name, e] for e in ENGINES if (asked.name, e) in size.times}
         if not found:
             continue
-        engine = SQLITE if asked.screen else min(found, key=lambda name: found[name])
+        engine = SQLITE if asked.screen else min(found, key=lambda name: _judged_s(name, found[name]))
+        cpu = "" if engine == POSTGRESQL else _ms(found[engine].cpu_s)
         target_s = SCREEN_S if asked.screen else MOST_S
-        word = "reached" if found[engine] < target_s else "**missed**"
-        lines.append(f"| {asked.name} | {engine} | {_ms(found[engine])} | < {target_s * 1000:,.0f} | {word} |")
+        word = "reached" if _judged_s(engine, found[engine]) < target_s else "**missed**"
+        clock = _ms(found[engine].warm_s)
+        lines.append(f"| {asked.name} | {engine} | {clock} | {cpu} | < {target_s * 1000:,.0f} | {word} |")
     return "\n".join(lines) + "\n"
+
+
+def _judged_s(engine: str, found: Time) -> float:
+    return found.cpu_s if engine == SQLITE else found.warm_s

@@ -8,7 +8,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,14 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Seconds of one question on one engine, how many rows it gave and their hash."""
+    """Seconds of one question on one engine, how many rows it gave and their hash.
+
+    `cpu_s` is the processor time of this process, the least of all times; of a server's it says nothing.
+    """
 
     cold_s: float
     warm_s: float
+    cpu_s: float
     rows: int
     sha256: str
 
@@ -113,29 +117,37 @@ class Time:
 def measure(way: Way, asked: Asking) -> Time:
     """Once with nothing of its files in memory, then a few times more; each on a connection of its own."""
     forget(way.files)
-    cold_s, rows = _timed(way, asked)
+    cold_s, cold_cpu_s, rows = _timed(way, asked)
     # What others do on this machine can only make it longer.
     times = 0 if cold_s > _ENOUGH_S else 1 if cold_s > _SLOW_S else _TIMES
-    warm_s = min((_timed(way, asked)[0] for _ in range(times)), default=cold_s)
-    return Time(cold_s, warm_s, len(rows), _hash(rows))
+    warm = [_timed(way, asked)[:2] for _ in range(times)] or [(cold_s, cold_cpu_s)]
+    least_s, least_cpu_s = (min(each) for each in zip(*warm, strict=True))
+    return Time(cold_s, least_s, least_cpu_s, len(rows), _hash(rows))
 
 
 def forget(place: Path) -> None:
     """Let the system drop what it keeps of these files; what a server keeps itself stays."""
     for path in [place] if place.is_file() else [each for each in place.rglob("*") if each.is_file()]:
-        number = os.open(path, os.O_RDONLY)
-        try:
-            os.fdatasync(number)
-            os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(number)
+        # A server's own files come and go.
+        with suppress(FileNotFoundError):
+            _forget(path)
 
 
-def _timed(way: Way, asked: Asking) -> tuple[float, Rows]:
+def _forget(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(number)
+        os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(number)
+
+
+def _timed(way: Way, asked: Asking) -> tuple[float, float, Rows]:
+    """Seconds by the clock and of the processor, and the answer."""
     with way.connect() as connection:
-        since_s = time.perf_counter()
+        since_s, cpu_s = time.perf_counter(), time.process_time()
         rows = _rows(connection, asked)
-        return time.perf_counter() - since_s, rows
+        return time.perf_counter() - since_s, time.process_time() - cpu_s, rows
 
 
 def _rows(connection: sa.Connection, asked: Asking) -> Rows:
