@@ -83,7 +83,8 @@ class Sessions:
         if before is not None:
             before.resumed = True
             before.live = False
-        session = Session(os.urandom(ID_OCTETS), os.urandom(SECRET_OCTETS), owner, self._now_s())
+        word = os.urandom(ID_OCTETS + SECRET_OCTETS)
+        session = Session(word[:ID_OCTETS], word[ID_OCTETS:], owner, self._now_s())
         self._known[session.id] = self._of_report[claim.report_id] = session
         self._forget()
         return session
