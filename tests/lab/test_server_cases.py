@@ -158,6 +158,20 @@ def test_a_blocked_name_server_is_filtered(lab: Laboratory, ask: Ask) -> None:
     assert answer["reason"] == "filtered"
 
 
+@pytest.mark.parametrize("name", ["wds01", "wds01.lab.test"])
+def test_the_target_of_a_name_is_found_by_the_agents_own_question(ask: Ask, name: str) -> None:
+    (answer,) = ask(name, "target")
+    assert (answer["reason"], answer["facts"]["server_addresses"]) == ("answered", WDS)
+    assert answer["elapsed_s"] < 3
+
+
+def test_a_blocked_name_server_does_not_hold_up_the_rest(lab: Laboratory, ask: Ask) -> None:
+    with changed(lab, "ip saddr 10.10.1.0/24 udp dport 53 drop"):
+        (answer,) = ask("wds01.lab.test", "target")
+    assert (answer["outcome"], answer["reason"]) == ("failed", "unresolved")
+    assert answer["elapsed_s"] < 4.5, "three seconds, and a busy machine"
+
+
 def test_a_server_known_by_address_needs_no_dns(ask: Ask) -> None:
     assert verdicts(ask(WDS, "dns")) == {"": ("skipped", "not-needed")}
 

@@ -6,22 +6,19 @@ A name is asked for with the search suffix (of the adapter, else DHCP option 15)
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 from pe_agent.codec import dns
 from pe_agent.host import Adapter
 from pe_agent.model import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.probes.target import named_servers
+from pe_agent.transport import names
 from pe_agent.transport.passes import Answer, observe
 from pe_agent.transport.path import Deadline, Endpoint
-from pe_agent.transport.question import ask
 
 PROBE = "dns"
-PORT = 53
 _NXDOMAIN, _REFUSED = 3, 5
 _REASONS = {0: Reason.NO_SUCH_NAME, _NXDOMAIN: Reason.NO_SUCH_NAME, _REFUSED: Reason.NAME_REFUSED}
 
@@ -36,16 +33,14 @@ class Wish:
 
     def questions(self) -> tuple[str, ...]:
         """The names to ask for, the likeliest first."""
-        if "." in self.name.rstrip("."):
-            return (self.name,)
-        return (*(f"{self.name}.{suffix}" for suffix in self.suffixes), self.name)
+        return names.forms(self.name, self.suffixes)
 
 
 def run(context: Context) -> Iterator[Observation]:
     """One observation for each DNS server and name; skipped when the deployment server is known by address only."""
     adapters = tuple(a for a in context.host.adapters() if a.link_up)
     wishes = wished(context, adapters)
-    servers = name_servers(adapters)
+    servers = [server for server in names.name_servers(adapters) if _is_address(server)]
     started_at_s = context.clock_s()
     if not wishes:
         yield Observation(PROBE, "", Outcome.SKIPPED, Reason.NOT_NEEDED, started_at_s)
@@ -53,7 +48,7 @@ def run(context: Context) -> Iterator[Observation]:
         facts = {"name": wishes[0].name}
         yield Observation(PROBE, "", Outcome.WARNING, Reason.NO_NAME_SERVER, started_at_s, 0.0, facts)
     else:
-        endpoints = [Endpoint(server, PORT) for server in servers]
+        endpoints = [Endpoint(server, names.PORT) for server in servers]
         for wish in wishes:
             yield from _observe(context, endpoints, wish)
 
@@ -64,18 +59,10 @@ def wished(context: Context, adapters: tuple[Adapter, ...]) -> tuple[Wish, ...]:
     said = [name for _, name in named_servers(context)]
     said += [record.server_name, record.server_address] if record else []
     said += [a.lease.next_server for a in adapters if a.lease]
-    names = [name for name in dict.fromkeys(said) if dns.is_name(name) and not _is_address(name)]
+    wanted = [name for name in dict.fromkeys(said) if dns.is_name(name) and not _is_address(name)]
     expected = tuple(dict.fromkeys(name for name in said if _is_address(name)))
-    suffixes = [a.dns_suffix for a in adapters] + [a.lease.domain_name for a in adapters if a.lease]
-    usable = tuple(dict.fromkeys(suffix for suffix in suffixes if dns.is_name(suffix)))
-    return tuple(Wish(name, usable, expected) for name in names)
-
-
-def name_servers(adapters: tuple[Adapter, ...]) -> tuple[str, ...]:
-    """The system's DNS servers, or those of the lease where the system has none."""
-    known = [server for a in adapters for server in a.dns_servers]
-    leased = [server for a in adapters if a.lease for server in a.lease.dns_servers]
-    return tuple(server for server in dict.fromkeys(known or leased) if _is_address(server))
+    searched = names.suffixes(adapters)
+    return tuple(Wish(name, searched, expected) for name in wanted)
 
 
 def ask_name(endpoint: Endpoint, deadline: Deadline, wish: Wish) -> Answer:
@@ -87,7 +74,7 @@ def ask_name(endpoint: Endpoint, deadline: Deadline, wish: Wish) -> Answer:
     facts: dict[str, FactValue] = {}
     rcodes: list[int] = []
     for question in wish.questions():
-        answer, exchange = _resolve(endpoint, deadline, question)
+        answer, exchange = names.ask_addresses(endpoint, deadline, question)
         rcodes.append(answer.rcode)
         facts |= exchange
         if answer.addresses:
@@ -99,17 +86,6 @@ def ask_name(endpoint: Endpoint, deadline: Deadline, wish: Wish) -> Answer:
 
 def _earlier(rcodes: list[int]) -> dict[str, FactValue]:
     return {"rcode_with_suffix": dns.rcode_text(rcodes[0])} if rcodes else {}
-
-
-def _resolve(endpoint: Endpoint, deadline: Deadline, name: str) -> tuple[dns.DnsAnswer, dict[str, FactValue]]:
-    """Ask for the IPv4 addresses, then, when there are none, for the IPv6 ones."""
-    for kind in (dns.A, dns.AAAA):
-        transaction = int.from_bytes(os.urandom(2), "big")
-        query = dns.encode_query(dns.Question(name, kind), transaction)
-        answer, facts = ask(endpoint, query, partial(dns.decode_answer, transaction=transaction), deadline)
-        if answer.addresses or answer.rcode:
-            break
-    return answer, facts
 
 
 def _found(answer: dns.DnsAnswer, wish: Wish, facts: dict[str, FactValue]) -> Answer:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import socket
 from collections.abc import Iterator
 
 from pe_agent.codec import dhcp, pxe
@@ -19,9 +18,11 @@ from pe_agent.model import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Target, Wanted
 from pe_agent.probes.pxe import asking_clients
 from pe_agent.transport.dhcp import QUIET_S, Asker, gather_offers
+from pe_agent.transport.names import look_up
 from pe_agent.transport.path import Deadline, PathFailure
 
 PROBE = "target"
+RESOLVE_S = 3.0
 _MOST_ADAPTERS = 4
 
 
@@ -34,7 +35,7 @@ def run(context: Context) -> Iterator[Observation]:
         yield Observation(PROBE, "", Outcome.WARNING, Reason.NO_TARGET, started_at_s, elapsed_s)
         return
     source, name = named[0]
-    addresses = resolve(name)
+    addresses = resolve(name, context)
     facts: dict[str, FactValue] = {"server": name, "source": source, "rpc_port": context.wanted.rpc_port}
     facts |= {f"server_by_{other}": value for other, value in named[1:]}
     if addresses:
@@ -92,17 +93,15 @@ def _is_boot_server(offer: dhcp.DhcpMessage) -> bool:
     return offer.text(dhcp.VENDOR_CLASS).startswith(pxe.VENDOR_CLASS)
 
 
-def resolve(name: str) -> tuple[str, ...]:
-    """The addresses behind a name, each once, in the resolver's order; empty when it has none."""
+def resolve(name: str, context: Context) -> tuple[str, ...]:
+    """The addresses behind a name, each once; empty when it has none, or nobody tells within `RESOLVE_S`."""
     try:
         return (str(ipaddress.ip_address(name)),)
     except ValueError:
         pass
-    try:
-        answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return ()
-    return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
+    adapters = tuple(a for a in context.host.adapters() if a.link_up)
+    deadline = Deadline(context.clock_s, context.deadline_at_s).within(RESOLVE_S)
+    return look_up(name, adapters, deadline)
 
 
 def target_of(observations: tuple[Observation, ...]) -> Target | None:

@@ -61,7 +61,7 @@ def boot_files(context: Context) -> dict[Endpoint, BootFile]:
     named = [*_in_boot_record(context), *_in_leases(context), *_in_answers(context)]
     found: dict[Endpoint, BootFile] = {}
     for server, file in named:
-        for address in resolve(server)[:1]:
+        for address in resolve(server, context)[:1]:
             found.setdefault(Endpoint(address, tftp.PORT), file)
     usual = BootFile(_USUAL_FILES.get(context.host.architecture().firmware_type, _USUAL_FILES["bios"]), "guess")
     for address in context.target.addresses if context.target else ():
