@@ -27,7 +27,7 @@ _OVERLAP = 8 * 1024
 _DIGITS = 8
 # Plain text read as UTF-16 looks like Chinese; in octets it is only ASCII, or ASCII and zeroes a place off.
 _FEWEST_STRAY = 6
-_LIKE_CHINESE = re.compile(rb"(?:[\xe0-\xe7][\x80-\xbf]{2}){%d,}" % _FEWEST_STRAY)
+_LIKE_CHINESE = re.compile(rb"[\xe0-\xe7][\x80-\xbf]{2}(?:[\xe0-\xe7][\x80-\xbf]{2}){%d,}" % (_FEWEST_STRAY - 1))
 _STRAY = re.compile(rb"[\t\r\n\x20-\x7e\0]{%d,}" % (2 * _FEWEST_STRAY))
 _Spoken = TypeVar("_Spoken")
 Find = Callable[[bytes, Unclosed | None], tuple[list[Span], Unclosed | None]]
@@ -169,7 +169,7 @@ class _Wide:
 
 def _stray(octets: bytes, start: int, wide: _Wide) -> int | None:
     """Where text that is no UTF-16 begins in decoded octets; each of its characters there has three instead of two."""
-    for run in _LIKE_CHINESE.finditer(octets, start):
+    for run in _LIKE_CHINESE.finditer(octets, start) if not octets.isascii() else ():
         found = _STRAY.search(wide.widen(run[0]))
         if found:
             return run.start() + (found.start() + 1) // 2 * 3
