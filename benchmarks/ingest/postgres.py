@@ -103,6 +103,8 @@ async def serve(sockets: Path, key: str, certificate: str) -> None:
     config = uvicorn.Config(
         app, port=0, log_level="error", access_log=False, ssl_keyfile=key, ssl_certfile=certificate, backlog=2048
     )
+    # Of a thousand agents most wait for their turn.
+    config.timeout_keep_alive = 3600
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:
@@ -146,7 +148,7 @@ async def load(port: int, acks: Path, told: Load) -> dict[str, float]:
     began = time.monotonic()
 
     async def agent() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, ssl_handshake_timeout=300)
         while bodies:
             body, since = bodies.pop(), time.monotonic()
             head = f"POST /reports HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
