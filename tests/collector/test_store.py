@@ -237,3 +237,16 @@ def test_a_disk_without_room_fails_the_order_and_not_the_writer(path, writer):
     assert "full" in str(failure)
     writer.run(lambda c: c.execute("PRAGMA max_page_count=1000000")).result(10)
     assert writer.put(filed(report_id, 1)).result(10).stored_through == 1
+
+
+@pytest.mark.parametrize("rows", [0, 1, 63, 64, 100, 300])
+def test_many_rows_are_counted_as_sqlite3_counts_them(path, rows):
+    insert = "INSERT INTO machine_mark VALUES (?,?,?) ON CONFLICT DO NOTHING"
+    # Every third is there twice, so fewer rows are added than were brought.
+    marks = [("mac", str(number - (number % 3 == 2)), "m") for number in range(rows)]
+    with closing(store.open_writer(path)) as ours, closing(sqlite3.connect(path, isolation_level=None)) as plain:
+        added = []
+        for connection in (ours, plain):
+            added.append(connection.executemany(insert, marks).rowcount)
+            connection.execute("DELETE FROM machine_mark")
+    assert added == [rows - rows // 3, added[0]]

@@ -95,14 +95,22 @@ class _Writing(sqlite3.Connection):
         match = _VALUES.fullmatch(sql)
         if match is None:
             return super().executemany(sql, parameters)
-        rows, at, cursor = list(parameters), 0, self.cursor()
+        rows, at, cursor, changed = list(parameters), 0, self.cursor(_Many), 0
         while at < len(rows):
             # Of few lengths, so that the statements are found prepared.
             count = min(_MOST_ROWS, 1 << (len(rows) - at).bit_length() - 1)
             many = f"{match[1]}{','.join([match[2]] * count)}{match[3]}"
-            cursor = self.execute(many, tuple(chain.from_iterable(rows[at : at + count])))
+            cursor.execute(many, tuple(chain.from_iterable(rows[at : at + count])))
+            changed += super(_Many, cursor).rowcount
             at += count
+        cursor.rowcount = changed
         return cursor
+
+
+class _Many(sqlite3.Cursor):
+    """Its number of rows is that of several statements, as sqlite3's own executemany counts them."""
+
+    rowcount = 0
 
 
 class _Script:
