@@ -10,7 +10,7 @@ PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd
 TEST_PACKAGES := tftpd-hpa kea-dhcp4-server chrony faketime chromium chromium-driver postgresql zbar-tools prometheus \
   systemd wimtools wine wine64 gcc-mingw-w64-x86-64 python3-pip
 
-.PHONY: demo test soak setup test-setup check pictures system-packages test-packages windows-parts clean
+.PHONY: demo test soak setup test-setup check pictures system-packages test-packages windows-parts benchmark-probes clean
 
 setup: system-packages $(STAMP)
 
@@ -62,6 +62,11 @@ soak: test-setup
 pictures: setup test-packages
 	$(BIN)/python -m tests.lab.pictures docs
 	PE_PICTURES=docs $(BIN)/python -m pytest -q tests/page/test_pictures.py
+
+# Path states against nmap and blackbox_exporter, into docs/benchmarks-probes.md; seconds count on a machine at rest only.
+benchmark-probes: setup
+	@.ci/system-packages nmap prometheus-blackbox-exporter
+	$(BIN)/python -m benchmarks.probes
 
 clean:
 	rm -rf $(VENV) demo-data

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from tests.lab.conditions import why_not
 from tests.lab.daemons import WDS_SERVER
-from tests.lab.topology import PREFIXES, Laboratory
+from tests.lab.topology import COLLECTOR, PREFIXES, Laboratory
 
 _CLIENT = "a1"
 _LOAD = "import pe_agent.cli; from pe_agent.probes import PROBES; [probe.run.load() for probe in PROBES]"
@@ -33,6 +33,7 @@ class Scene:
     name: str
     limit_s: float
     prepare: Callable[[Laboratory], None]
+    server: str = WDS_SERVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,19 @@ def block_all(lab: Laboratory) -> None:
     lab.router.must("nft", "-f", "-", stdin=_ALL_OF_WDS.format(prefix=PREFIXES["A"], to=_ALL_SERVERS))
 
 
+def name_the_server(lab: Laboratory) -> None:
+    """The machine has a DNS server, which is among those that nothing reaches."""
+    resolver = lab.clients[_CLIENT].root / "etc" / "resolv.conf"
+    resolver.parent.mkdir(exist_ok=True)
+    resolver.write_text(f"nameserver {COLLECTOR}\n", encoding="ascii")
+    lab.boots[_CLIENT].place.must("mount", "--bind", str(resolver), "/etc/resolv.conf")
+
+
 SCENES = (
     Scene("healthy", 1.0, healthy),
     Scene("TCP 5040 dropped", 6.0, block_wds),
     Scene("everything to the servers dropped", 15.0, block_all),
+    Scene("the same, server by name", 15.0, name_the_server, "wds01.lab.test"),
 )
 
 
@@ -106,7 +116,7 @@ def measure(lab: Laboratory, scene: Scene) -> Measured:
         RuntimeError: the agent did not answer.
     """
     start_s = loading(lab)
-    program_s, answer = timed(lab, "probe", "--server", WDS_SERVER, "--format", "json")
+    program_s, answer = timed(lab, "probe", "--server", scene.server, "--format", "json")
     rows = json.loads(answer)["observations"]
     rows.sort(key=lambda row: -row["elapsed_s"])
     return Measured(

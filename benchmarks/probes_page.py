@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.rivals import Answer
@@ -21,7 +21,7 @@ When an answer is right:
   cannot send. Any ICMP word of nmap counts as "stopped", a host it calls down too, `open|filtered` counts as
   "vanished", and any dialling error of the exporter that is no refusal and no timeout counts as "stopped". What breaks
   after the handshake neither can say. The mapping is the top of `benchmarks/rivals.py`.
-- **30 % loss** is chance: every answer but a refusal or rejection is right.
+- **30 % loss** is chance: that the path works is right, and for pe-agent also `uncertain` (on UDP `silent`).
 
 Seconds are of one machine and one run: compare them with each other only. The columns on a healthy path are the best
 of five runs. "First answer" is the handshake (on UDP the answer), for pe-agent from making the socket on: of a process
@@ -77,12 +77,21 @@ class Score:
 
     def summary(self) -> str:
         """A row of the first table."""
-        asked = [(case, family) for case in self.trial.cases for family in self.trial.families]
-        right = sum(self.is_right(*one) for one in asked)
+        asked = len(self.trial.cases) * len(self.trial.families)
         took = " + ".join(f"{seconds:.1f}" for seconds in self.took_s.values())
         program = "(resident)" if "exporter" in self.tool else f"{self.healthy.program_s:.2f}"
         healthy = f"{self.healthy.first} | {self.healthy.own_s:.4f} | {program}"
-        return f"| {self.tool} | {self.trial.name} | {right} of {len(asked)} | {took} | {healthy} |"
+        return f"| {self.tool} | {self.trial.name} | {self.right} of {asked} | {took} | {healthy} |"
+
+    @property
+    def right(self) -> int:
+        """How many answers are right, over all families."""
+        return sum(self.is_right(case, family) for case in self.trial.cases for family in self.trial.families)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is the agent."""
+        return self.tool.startswith("pe-agent")
 
     def cell(self, case: Case) -> str:
         """What the tool said, wrong answers marked; both families where they differ."""
@@ -106,9 +115,32 @@ def page(scores: Sequence[Score]) -> str:
         "|---|---|---|---|---|---|---|",
         *(score.summary() for score in scores),
     ]
+    lines += ["", "## Goals", "", "| goal | measured | met |", "|---|---|---|", *_goals(scores)]
     for trial in dict.fromkeys(score.trial.name for score in scores):
         lines += _details([score for score in scores if score.trial.name == trial])
     return "\n".join(lines) + "\n"
+
+
+def _goals(scores: Sequence[Score]) -> Iterator[str]:
+    """A row for each goal, whether met or not. Equal work is compared: the first answer, which all tools give."""
+    for ours in (score for score in scores if score.is_ours):
+        rivals = [score for score in scores if score.trial.name == ours.trial.name and not score.is_ours]
+        asked = len(ours.trial.cases) * len(ours.trial.families)
+        yield _goal(f"{ours.tool}: every row right", f"{ours.right} of {asked}", met=ours.right == asked)
+        best = max(rivals, key=lambda score: score.right)
+        measured = f"{ours.right} and {best.right} ({best.tool})"
+        yield _goal(f"{ours.tool}: more rows right than any other", measured, met=ours.right > best.right)
+        quickest = min(rivals, key=lambda score: score.healthy.first_s)
+        # An exporter has been asked before; a program that was just started is compared with one.
+        resident = "exporter" in quickest.tool and ours.healthy.again_s is not None
+        own_s = ours.healthy.again_s if resident and ours.healthy.again_s is not None else ours.healthy.first_s
+        measured = f"{own_s:.4f} s and {quickest.healthy.first_s:.4f} s ({quickest.tool})"
+        goal = f"{ours.tool}: first answer of a healthy path not later than the quickest"
+        yield _goal(goal, measured, met=own_s <= quickest.healthy.first_s)
+
+
+def _goal(goal: str, measured: str, *, met: bool) -> str:
+    return f"| {goal} | {measured} | {'met' if met else '**missed**'} |"
 
 
 def _details(scores: Sequence[Score]) -> list[str]:

@@ -23,6 +23,7 @@ PROGRAMS = ("nmap", "prometheus-blackbox-exporter")
 WORKS, REFUSED, VANISHED, STOPPED, LOCAL, BROKEN = "works", "refused", "vanished", "stopped", "local", "broken"
 _CLASS_OF = {
     "answered": WORKS,
+    "uncertain": BROKEN,
     "refused": REFUSED,
     "filtered": VANISHED,
     "rejected": STOPPED,
