@@ -81,6 +81,8 @@ MORE: dict[str, Callable[[Desk], list[str]]] = {
     "pe-agent send [PATH": lambda desk: ["--collector", desk.ingest, "--ca", "ca.pem", "--token-file", "first.token"],
     "pe-collector loadgen": lambda desk: ["--collector", desk.ingest, "--tls", "--data", str(desk.data)],
 }
+
+
 def _history(desk: Desk) -> str:
     """An export, made once."""
     folder = desk.folder / "history"
@@ -120,6 +122,7 @@ WORDS: dict[str, str | Callable[[Desk], str]] = {
     "COL": "state",
     "VALUE": "fine",
     "SERVER-LOG": "dhcpd.log",
+    "LOG": "panther/setupact.log",
     "SELECT ...": "SELECT count(*) FROM boots",
     "PATH...": "spool",
 }
