@@ -65,7 +65,7 @@ def _growth(sizes: Sequence[Size]) -> str:
         lines.append(f"| {what} | {' | '.join(value(size) for size in sizes)} |")
 
     for engine in ENGINES:
-        add(f"{engine}, MB", lambda size, e=engine: f"{size.octets.get(e, 0) / 1e6:,.0f}")  # type: ignore[misc]
+        add(f"{engine}, MB", lambda size, e=engine: f"{size.octets[e] / 1e6:,.0f}" if e in size.octets else "")  # type: ignore[misc]
     for engine in (SQLITE, POSTGRESQL):
         add(f"ingest on top, {engine}, reports a second", lambda size, e=engine: _taken(size, e, "per_s", ".0f"))
         add("the same, processor ms a report", lambda size, e=engine: _taken(size, e, "cpu_ms", ".2f"))
