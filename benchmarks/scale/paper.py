@@ -141,7 +141,7 @@ _SECTIONS: tuple[tuple[str, str, _Rows, str], ...] = (
         "what, one copy|GB",
         _storage,
         (
-            "Beyond the periods `pe-collector export --parquet` keeps what was concluded. How PostgreSQL behaves with\n"
+            "Beyond the periods an export as Parquet keeps what was concluded. How PostgreSQL behaves with\n"
             "this much was not measured; the largest fleet that was is in docs/benchmarks-scale.md."
         ),
     ),

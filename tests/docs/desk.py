@@ -24,6 +24,9 @@ _LOG = """2026-11-20 08:15:04, Info       [0x0b0022] WDS    StartNetworking: Try
 _TABLE = "state,time,address\n" + "".join(
     f"{'bad' if n % 3 == 0 and n > 30 else 'fine'},{1_700_000_000 + 60 * n},10.{n % 3}.0.{n}\n" for n in range(200)
 )
+_BOOTS = "result,at,ip,serial\n" + "".join(
+    f"{'bad' if n % 3 == 0 and n > 30 else 'fine'},{1_700_000_000 + 60 * n},10.{n % 3}.0.{n},S{n}\n" for n in range(200)
+)
 _DHCPD = "Nov 20 08:15:04 dhcp1 dhcpd[811]: DHCPACK on 10.10.22.38 to 00:11:22:33:44:55 via 10.10.22.1\n"
 
 
@@ -72,6 +75,7 @@ def _lay_files(folder: Path, data: Path) -> None:
     (folder / "panther").mkdir()
     (folder / "panther" / "setupact.log").write_text(_LOG, encoding="utf-8")
     (folder / "table.csv").write_text(_TABLE, encoding="utf-8")
+    (folder / "boots.csv").write_text(_BOOTS, encoding="utf-8")
     (folder / "dhcpd.log").write_text(_DHCPD, encoding="utf-8")
     (folder / "collector.toml").write_text("", encoding="utf-8")
 
