@@ -57,19 +57,19 @@ def _count(condition: sa.ColumnElement[bool], name: str) -> sa.ColumnElement[Any
 
 def _probes(asked: Asked) -> sa.Select[Any]:
     failed = _count(observation.c.outcome == "failed", "failed")
+    place = reports.c.prefix, reports.c.site
     return (
         sa.select(
             observation.c.probe,
-            reports.c.prefix,
-            reports.c.site,
+            *place,
             sa.func.count().label("asked"),
             failed,
             sa.func.avg(observation.c.elapsed_s).label("mean_s"),
         )
         .join_from(reports, observation, observation.c.report_id == reports.c.report_id)
         .where(observation.c.outcome.in_(("ok", "warning", "failed")), *conditions(reports, asked.filters))
-        .group_by(observation.c.probe, reports.c.prefix, reports.c.site)
-        .order_by(sa.desc("failed"), sa.desc("asked"), observation.c.probe, reports.c.prefix.nulls_first())
+        .group_by(observation.c.probe, *place)
+        .order_by(sa.desc("failed"), sa.desc("asked"), observation.c.probe, *(c.nulls_first() for c in place))
     )
 
 

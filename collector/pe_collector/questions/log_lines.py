@@ -126,7 +126,7 @@ def _logs(asked: Asked) -> sa.Select[Any]:
         sa.select(*own, *(reports.c[name] for name in of_report))
         .join_from(log_line, reports, reports.c.report_id == log_line.c.report_id)
         .where(_matching(asked, asked.words["words"]), *conditions(reports, asked.filters))
-        .order_by(reports.c.received_at.desc(), log_line.c.path, log_line.c.line)
+        .order_by(reports.c.received_at.desc(), log_line.c.report_id, log_line.c.path, log_line.c.line)
     )
 
 

@@ -55,7 +55,9 @@ def _machines(asked: Asked) -> sa.Select[Any]:
         chosen = chosen.where(machines.c.machine_id.in_(matching(word)))
     if asked.filters.since_s is not None:
         chosen = chosen.where(machines.c.last_seen >= asked.filters.since_s)
-    return chosen.where(*conditions(reports, asked.filters)).order_by(machines.c.last_seen.desc())
+    return chosen.where(*conditions(reports, asked.filters)).order_by(
+        machines.c.last_seen.desc(), machines.c.machine_id
+    )
 
 
 def _newest(asked: Asked) -> sa.ColumnElement[bool]:
@@ -75,7 +77,7 @@ def _boots(asked: Asked) -> sa.Select[Any]:
     return (
         sa.select(*(boots.c[column.name] for column in MACHINE.columns))
         .where(boots.c.machine_id.in_(matching(asked.words["machine"])), *conditions(boots, asked.filters))
-        .order_by(boots.c.received_at.desc())
+        .order_by(boots.c.received_at.desc(), boots.c.report_id)
     )
 
 
