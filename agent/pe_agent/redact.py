@@ -56,7 +56,9 @@ class Redactor:
         """What is certain now: all whole lines."""
         if not self._begun:
             octets, self._held = self._held + octets, b""
-            if len(octets) < HEAD_OCTETS and octets[:2] not in MARKS:
+            # A short log that is followed while it grows must not wait for more than its lines.
+            is_lines = octets.isascii() and octets.endswith(b"\n") and b"\0" not in octets
+            if len(octets) < HEAD_OCTETS and octets[:2] not in MARKS and not is_lines:
                 self._held = octets
                 return b""
             octets = self._begin(octets)
