@@ -24,6 +24,8 @@ from pe_agent.transport.tftp import FirstBlock, Refused, fetch_first_block
 PROBE = "tftp"
 # One Ethernet frame holds 1456; 512 passes every tunnel; 8192 needs fragments. Windows boot images use such sizes.
 _USUAL_BYTES, _SMALL_BYTES, _LARGE_BYTES = 1456, 512, 8192
+# Blocks, each of four packets, that tell a path that loses some packets from one that drops fragments.
+_ASKED_FOR_LOSS = 3
 _PATIENCE_S = 1.3
 _USUAL_FILES = {"uefi": "boot\\x64\\wdsmgfw.efi", "bios": "boot\\x64\\wdsnbp.com"}
 _MOST_ENDPOINTS = 4
@@ -118,8 +120,10 @@ def _asked(endpoint: Endpoint, file: BootFile, architecture: int, attempt: tuple
         first = ask.block(_USUAL_BYTES) if number == 1 else ask.small_then_usual()
         facts |= _block_facts(first)
         if first.tsize is not None and first.tsize > _LARGE_BYTES and not ask.passes_fragments():
-            facts |= {"lost_block_bytes": _LARGE_BYTES, "fragments_dropped": True}
-            return Answer(Outcome.WARNING, Reason.LARGE_DATA_LOST, facts)
+            facts |= {"lost_block_bytes": _LARGE_BYTES}
+            if first.repeats or ask.loses_packets():
+                return Answer(Outcome.WARNING, Reason.UNCERTAIN, facts)
+            return Answer(Outcome.WARNING, Reason.LARGE_DATA_LOST, facts | {"fragments_dropped": True})
     except Refused as refused:
         facts |= {"tftp_error": refused.error.code, "tftp_text": refused.error.text[:200]}
         return Answer(bad, _ERRORS.get(refused.error.code, Reason.NOT_KNOWN), facts)
@@ -180,6 +184,13 @@ class _Ask:
                     raise
         facts = _block_facts(small) | {"lost_block_bytes": _USUAL_BYTES}
         raise PathFailure(Reason.UNCERTAIN if lost_small else Reason.LARGE_DATA_LOST, facts)
+
+    def loses_packets(self) -> bool:
+        """Whether packets are lost that are not in fragments: then a block in many of them is lost most of the time."""
+        try:
+            return any(self.block(_USUAL_BYTES).repeats for _ in range(_ASKED_FOR_LOSS))
+        except PathFailure:
+            return True
 
     def passes_fragments(self) -> bool:
         """False when the server agrees to a block of several fragments and then none arrives."""
