@@ -162,7 +162,7 @@ def test_sites_and_servers_events_are_stored(folder, opened):
 def test_prune_removes_what_is_old(folder, opened):
     opened.put_batch([(a, events(a.report_id, 2)) for a in map(arrived, range(10))])
     day = 86400.0
-    done = prune(folder, Keep(day, day, day), NOW + 5 + day, pause=lambda _: None)
+    done = prune(folder, Keep(day, day, day, day), NOW + 5 + day, pause=lambda _: None)
     assert done.failures == 5
     assert counted(folder, reports) == 5
 

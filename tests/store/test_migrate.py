@@ -72,6 +72,7 @@ def test_a_move_back_gives_the_same_rows(site, cluster: Cluster, tmp_path):
 def test_what_an_older_version_hid_moves_too(site, tmp_path):
     with closing(store.open_writer(site)) as connection:
         # Hidden before chunks of logs had an address.
+        connection.execute("DROP INDEX quarantined_log_chunk_by_blob")
         connection.execute("ALTER TABLE quarantined_log_chunk DROP COLUMN blob")
         connection.execute(
             "INSERT INTO quarantined_log_chunk SELECT report_id, 900, 'X:\\a.log', 0, '', 3, 3, x'', x'616263' "

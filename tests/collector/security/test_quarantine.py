@@ -42,6 +42,8 @@ def rows(data):
             name
             for name in names
             if not name.startswith(("quarantine", "hidden", "audit", "refusal", "log_", "sqlite_", "pattern", "token"))
+            # How often an hour changed, by which it is counted anew; no answer is made of that number.
+            and name != "rate_hour"
         ]
         return {name: sorted(map(repr, connection.execute(f'SELECT * FROM "{name}"'))) for name in kept}
 
