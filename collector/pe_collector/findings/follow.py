@@ -14,13 +14,23 @@ from pe_collector.findings.filters import Filters
 from pe_collector.findings.live import Noted, Step, correlate, storing
 from pe_collector.findings.marks import Setting, set_state
 from pe_collector.findings.sentences import iso
-from pe_collector.findings.shown import documents_of, explain_pattern, is_new, open_patterns, served_at, shown
+from pe_collector.findings.shown import (
+    documents_of,
+    explain_pattern,
+    is_new,
+    is_served,
+    open_patterns,
+    served_at,
+    shown,
+)
 from pe_collector.store import FILE_NAME, create, open_reader, open_writer
 from pe_collector.store.catalog import table_names
 
 
 def patterns_now(folder: Path, filters: Filters, now_s: float, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """The patterns of a folder. Where a collector serves it, those of its last look; else what is found is noted.
+    """The patterns of a folder. Where nobody serves it, what was found is noted, so that ids and states last.
+
+    Where a collector serves very many reports, they are those of its last look.
 
     Raises:
         UsageError: there is no collector in that folder.
@@ -33,7 +43,9 @@ def patterns_now(folder: Path, filters: Filters, now_s: float, say: Callable[[st
             return open_patterns(connection, filters, now_s)
         noted = correlate(connection, now_s)
         rows = shown(connection, documents_of(noted), now_s)
-    _note(folder, noted, say)
+        served = is_served(connection, now_s)
+    if not served:
+        _note(folder, noted, say)
     return rows
 
 

@@ -19,6 +19,8 @@ from pe_collector.findings.sentences import iso
 
 # Who serves looks at least this often while reports come.
 SERVED_WITHIN_S = 300.0
+# So many are looked at anew in a second or two: then the answer is of now, not of the last look.
+FEW_REPORTS = 20_000
 _MOST_EVIDENCE = 12
 _MOST_REPORTS = 4
 
@@ -28,8 +30,8 @@ Document = dict[str, Any]
 def open_patterns(connection: Connection, filters: Filters | None = None, now_s: float | None = None) -> list[Document]:
     """The patterns, the clearest first; those merged into another stand in its `merged`, not in the list.
 
-    What is stored is given where nothing came since the last look, or a collector looks by itself; else the boots are
-    looked at anew.
+    What is stored is given where nothing came since the last look, or where a collector looks by itself at more than
+    FEW_REPORTS; else the boots are looked at anew.
     """
     filters, now_s = filters or Filters(), time.time() if now_s is None else now_s
     return shown(connection, _documents(connection, filters, now_s), now_s)
@@ -77,11 +79,18 @@ def is_new(connection: Connection) -> bool:
 
 
 def served_at(connection: Connection, now_s: float) -> float | None:
-    """When a collector that looks again by itself looked last; None where none does."""
+    """When a collector that looks again by itself looked last; None where none does, or a look anew is quick."""
     row = connection.execute("SELECT at_s, served FROM pattern_look").fetchone()
-    if row is None or not row["served"] or now_s - row["at_s"] > SERVED_WITHIN_S:
+    if row is None or not is_served(connection, now_s):
         return None
-    return float(row["at_s"])
+    many = connection.execute("SELECT 1 FROM report LIMIT 1 OFFSET ?", (FEW_REPORTS,)).fetchone()
+    return float(row["at_s"]) if many else None
+
+
+def is_served(connection: Connection, now_s: float) -> bool:
+    """Whether a collector looks again by itself while reports come."""
+    row = connection.execute("SELECT at_s, served FROM pattern_look").fetchone()
+    return row is not None and bool(row["served"]) and now_s - row["at_s"] <= SERVED_WITHIN_S
 
 
 def _is_listed(live: Live[Known]) -> bool:

@@ -14,7 +14,7 @@ from pe_collector.findings.live import correlate, note, noted_from_json, noted_t
 from pe_collector.findings.look import Look, find_patterns
 from pe_collector.findings.sentences import iso
 from pe_collector.findings.server_events import ATTRIBUTE, NONE, with_server_events
-from pe_collector.findings.shown import SERVED_WITHIN_S, open_patterns
+from pe_collector.findings.shown import FEW_REPORTS, SERVED_WITHIN_S, open_patterns
 from pe_collector.findings.silence import silence_of, silent_boots
 from pe_collector.server_logs import ServerEvent
 from pe_collector.server_side import store_events
@@ -95,9 +95,26 @@ def test_a_pattern_whose_reports_are_gone_is_not_listed_as_recovering(database):
     assert live.state == "ended"
 
 
-@pytest.mark.parametrize(("served", "later_s", "seen"), [(True, 10, 1), (True, SERVED_WITHIN_S + 1, 0), (False, 10, 0)])
-def test_what_a_serving_collector_saw_last_is_told_whatever_came_since(database, served, later_s, seen):
+def bring_very_many(connection):
+    """More reports than are looked at anew for every question."""
+    texts = "code, machine_id, boot_key, peer, token_id, agent_version, trigger, boot_id, image_build, image_name"
+    connection.execute(
+        f"INSERT INTO report (report_id, {texts}, os_version, "
+        "received_at, last_frame_at, booted_at, carried, protocol) "
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE x<=?) "
+        "SELECT 'r' || x, x, x, x, '', '', '', '', '', '', '', '', x, x, x, 0, 1 FROM n",
+        (FEW_REPORTS,),
+    )
+
+
+@pytest.mark.parametrize(
+    ("served", "many", "later_s", "seen"),
+    [(True, True, 10, 1), (True, False, 10, 0), (True, True, SERVED_WITHIN_S + 1, 0), (False, True, 10, 0)],
+)
+def test_of_very_many_reports_what_a_serving_collector_saw_last_is_told(database, served, many, later_s, seen):
     with closing(store.open_writer(database)) as connection:
+        if many:
+            bring_very_many(connection)
         patterns = find_patterns(story())
         looked = note(connection, Look(tuple(story()), tuple(patterns)), START_S + 20_000, "there")
         storing(looked, served=served)(connection)
@@ -106,6 +123,7 @@ def test_what_a_serving_collector_saw_last_is_told_whatever_came_since(database,
 
 def test_the_command_says_of_when_the_answer_is(database):
     with closing(store.open_writer(database)) as connection:
+        bring_very_many(connection)
         looked = note(connection, Look(tuple(story()), tuple(find_patterns(story()))), START_S + 20_000, "there")
         storing(looked, served=True)(connection)
     said = []
