@@ -140,7 +140,8 @@ def shake(house, tmp_path, seed: int, reports: int, cuts: tuple[int, int]) -> No
         while house.rows("hub", COUNT) != [(wanted, 1)] and time.monotonic() < until_s:
             time.sleep(0.2)
         check_all_there(house, acknowledged)
-        assert cutter.begun > 3, turns
+        # Two cuts at least: on a quick machine the rest comes through at once.
+        assert cutter.begun >= 3, turns
         leaf.stop()
 
 
