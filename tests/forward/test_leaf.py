@@ -140,13 +140,12 @@ def shake(house, tmp_path, seed: int, reports: int, cuts: tuple[int, int]) -> No
         while house.rows("hub", COUNT) != [(wanted, 1)] and time.monotonic() < until_s:
             time.sleep(0.2)
         check_all_there(house, acknowledged)
-        # Two cuts at least: on a quick machine the rest comes through at once.
-        assert cutter.begun >= 3, turns
+        assert cutter.begun > 3, turns
         leaf.stop()
 
 
 def test_nothing_is_missing_however_the_link_is_shaken(house, tmp_path):
-    shake(house, tmp_path, 1, 60, (5, 5))
+    shake(house, tmp_path, 1, 150, (5, 5))
 
 
 @pytest.mark.slow
