@@ -56,9 +56,7 @@ class Redactor:
         """What is certain now: all whole lines."""
         if not self._begun:
             octets, self._held = self._held + octets, b""
-            # A short log that is followed while it grows must not wait for more than its lines.
-            is_lines = octets.isascii() and octets.endswith(b"\n") and b"\0" not in octets
-            if len(octets) < HEAD_OCTETS and octets[:2] not in MARKS and not is_lines:
+            if not _is_known(octets):
                 self._held = octets
                 return b""
             octets = self._begin(octets)
@@ -101,7 +99,7 @@ class Redactor:
 
     def _begin(self, head: bytes) -> bytes:
         self._begun = True
-        encoding = encoding_of(head)
+        encoding = NARROW if _has_narrow_line(head) else encoding_of(head)
         self._wide = _Wide(encoding) if encoding != NARROW else None
         return self._wide.narrow(head) if self._wide else head
 
@@ -144,6 +142,17 @@ class Redactor:
         word = f"[redacted:{digest(self.key, plain)}]".encode("ascii")
         # In UTF-16 the zero before the secret, or the one after it, is still there.
         return word if plain == secret else b"\0".join(bytes([octet]) for octet in word)
+
+
+def _is_known(head: bytes) -> bool:
+    """Can the encoding be told? A short log that is followed while it grows must not wait for more than its lines."""
+    return len(head) >= HEAD_OCTETS or head[:2] in MARKS or _has_narrow_line(head)
+
+
+def _has_narrow_line(head: bytes) -> bool:
+    """Its first line is whole and ASCII; the answer is the same however much of the file is there."""
+    line, ended, _ = head[:HEAD_OCTETS].partition(b"\n")
+    return bool(line and ended) and line.isascii() and b"\0" not in line
 
 
 def _border(octets: bytes, at: int) -> int:
