@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pe_agent import scan, signatures
+from pe_agent.encoding import encoding_of
 from pe_agent.readers import stream
 from pe_agent.readers.formats import format_of
-from pe_agent.readers.record import Grammar, encoding_of
+from pe_agent.readers.record import Grammar
 
 BLOCK_OCTETS = 1024 * 1024
 ROUNDS = 3
