@@ -19,11 +19,14 @@ def part_records(octets: bytes, grammar: Grammar, encoding: str, line: int) -> I
         yield from gather_records(split_lines((octets,), grammar.delimiter), grammar, encoding, line)
         return
     columns = grammar.columns
+    # Then all up to the next beginning is one record.
+    is_plain = not (feeds.foreign or feeds.ends or grammar.ends)
     starts = [match.end() for match in feeds.begins.finditer(octets)]
     for start, end in itertools.pairwise((0, *starts, len(octets))):
         record = octets[start:end]
         count = record.count(b"\n")
-        if start and count == 1 and end - start <= MOST_OCTETS and record[-1] == 0x0A:
+        is_one = is_plain or (count == 1 and record[-1] == 0x0A)
+        if start and is_one and end - start <= MOST_OCTETS:
             yield LogRecord(line, record, encoding, columns)
         else:
             yield from _of_many_lines(record, grammar, feeds, encoding, line)

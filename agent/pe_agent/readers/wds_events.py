@@ -38,9 +38,9 @@ _PATTERNS = {
 }
 _ROW = (
     # Most lines of a message hold no sign that parts columns: a quick no.
-    r"(?=[^,\t\n]{0,42}[,\t])"
-    r"(?:\"?([^,\t\"\n]{1,40})\"?[,\t])?\"?([^,\t\"\n]{0,20}\d{1,2}:\d\d(?::\d\d)?[^,\t\"\n]{0,20})\"?[,\t]"
-    r"(?:\"?([^,\t\"\n]{1,120})\"?[,\t])?\"?(\d{3,5})\"?[,\t]"
+    r"(?=[^,\t\n]{0,42}+[,\t])"
+    r"(?:\"?([^,\t\"\n]{1,40}+)\"?[,\t])?\"?([^,\t\"\n]{0,20}\d{1,2}:\d\d(?::\d\d)?[^,\t\"\n]{0,20})\"?[,\t]"
+    r"(?:\"?([^,\t\"\n]{1,120}+)\"?[,\t])?\"?(\d{3,5})\"?[,\t]"
 )
 _ROW_COLUMNS = re.compile(rf"{_ROW}(.*)", re.DOTALL)
 _LIST_BEGINS = r"TimeCreated[ \t]*:|Event\[\d+\]"
