@@ -269,10 +269,16 @@ def test_a_machine_without_an_address_hears_who_would_give_it_one(lab: Laborator
 
 
 def test_a_boot_without_a_relay_is_answered_by_nobody(lab: Laboratory, without_address: Boot) -> None:
+    words = ("report", "--only", "address", "--only", "dhcp", "--no-send", "--format", "json")
     with relaying(lab):
-        row = ask_without_address(without_address)
+        report = json.loads(without_address.run_agent((*words, "--wait-for-address", "1")).stdout)
+    (row,) = [row for row in report["observations"] if row["probe"] == "dhcp"]
     assert said(row) == ("warning", "silent")
     assert row["elapsed_s"] > 4.4
+    assert row["facts"]["suspect"] in {"not-known", "port"}
+    verdict = report["verdict"]
+    assert (verdict["finding_id"], verdict["owner"]) == ("no-address", "dhcp")
+    assert "Either the relay" in verdict["advice"]
 
 
 def test_an_offer_without_an_address_is_on_the_timeline(without_address: Boot) -> None:

@@ -126,6 +126,20 @@ def test_an_address_that_the_system_finds_taken_is_a_duplicate(wire: Wire) -> No
     assert events(report, "duplicate")
 
 
+def test_a_router_that_passes_no_dhcp_on_is_who_must_be_looked_at(wire: Wire) -> None:
+    wire.client.must("sysctl", "-qw", "net.ipv6.conf.eth0.autoconf=0")
+    wire.announce()
+    watch = Watch(wire, 4, "dhcp")
+    wire.plug_in()
+    report = watch.report()
+    (asked,) = [o for o in report["observations"] if o["probe"] == "dhcp"]
+    assert (asked["outcome"], asked["reason"], asked["facts"]["suspect"]) == ("warning", "silent", "relay")
+    assert asked["facts"]["router"].startswith("fe80:")
+    verdict = report["verdict"]
+    assert (verdict["status"], verdict["finding_id"], verdict["owner"]) == ("fault", "relay-suspected", "network")
+    assert "What tells them apart" in verdict["advice"]
+
+
 def test_a_cable_that_is_out_for_three_seconds_is_seen_going_and_coming(wire: Wire) -> None:
     watch = Watch(wire, 60)
     wire.plug_in()

@@ -166,7 +166,7 @@ class WindowsHost:
             received_frames=win_network.received_frames(row.luid),
             dns_servers=tuple(ip for entry in _linked(row.first_dns_server) if (ip := _ip(entry.address))),
             dns_suffix=row.dns_suffix or "",
-            index=row.ipv6_if_index,
+            index=row.ipv6_if_index or row.if_index,
         )
 
     def _address(self, ip: str, made: dict[str, UnicastAddressRow]) -> Address:

@@ -1,7 +1,8 @@
 """Which DHCP servers answer on this machine's network, and do they tell firmware the right things?
 
 One observation a server, `answered` unless something about it can break a boot. Silence is weak evidence: switches
-with DHCP snooping drop what looks like a relay, so where the system itself has a lease, silence is `not-known`.
+with DHCP snooping drop what looks like a relay, so where the system itself has a lease, silence is `not-known`. What
+else is known where nobody answers a machine without an address stands in `unanswered`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from dataclasses import dataclass, replace
 
 from pe_agent.codec import dhcp, pxe
 from pe_agent.errors import DecodeError
-from pe_agent.host import Adapter, Host, Lease
+from pe_agent.host import Adapter, BootRecord, Host, Lease
 from pe_agent.model import Event, EventKind, FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Target
 from pe_agent.probes.pxe import asking_clients, boot_facts, clients_without_address
+from pe_agent.probes.unanswered import earlier_answer, suspicion
 from pe_agent.transport.dhcp import BROADCAST, QUIET_S, UNICAST, WAIT_S, Asker, Heard, Hearing, gather_offers
 from pe_agent.transport.path import Deadline, PathFailure
 
@@ -179,19 +181,18 @@ def _timed(context: Context, client: pxe.Client, adapter: Adapter) -> list[Obser
 
 
 def _observed(context: Context, client: pxe.Client, adapter: Adapter) -> Iterator[Observation | Event]:
-    # Without an address nobody can be asked but everybody.
-    leased_by = adapter.lease.server if adapter.lease and client.address else ""
+    record = context.host.boot_record()
     deadline = Deadline(context.clock_s, context.deadline_at_s)
     started_at_s = context.clock_s()
     try:
         quiet_s = WAIT_S if context.wait_for_address_s else QUIET_S
-        hearing = gather_offers(Asker(client, adapter.name), (leased_by,) if leased_by else (), deadline, quiet_s)
+        asker = Asker(client, adapter.name, adapter.index)
+        hearing = gather_offers(asker, _known_servers(client, adapter, record), deadline, quiet_s)
     except PathFailure as failure:
         yield _second_way(context, adapter, failure, client)
         return
     names = dict.fromkeys(heard.server for heard in hearing.heard)
     servers = tuple(Server(name, tuple(h for h in hearing.heard if h.server == name)) for name in names)
-    record = context.host.boot_record()
     case = _Case(client, adapter, hearing, servers, record is not None, context.target)
     if not servers:
         yield _silence(context, case)
@@ -206,6 +207,15 @@ def _observed(context: Context, client: pxe.Client, adapter: Adapter) -> Iterato
         yield _said(context, server.name, (outcome, reason), facts)
 
 
+def _known_servers(client: pxe.Client, adapter: Adapter, record: BootRecord | None) -> tuple[str, ...]:
+    """Who is asked by address: the lease's server and the firmware's. Without an address that goes for nobody."""
+    if not client.address:
+        return ()
+    leased_by = adapter.lease.server if adapter.lease else ""
+    earlier = str(earlier_answer(adapter, record).get("earlier_server", ""))
+    return tuple(dict.fromkeys(server for server in (leased_by, earlier) if server))
+
+
 def _blame(case: _Case, server: Server, reason: Reason) -> dict[str, FactValue]:
     if reason is Reason.SEVERAL_SERVERS:
         return {"other_servers": case.others(server)}
@@ -218,13 +228,22 @@ def _silence(context: Context, case: _Case) -> Observation:
     facts: dict[str, FactValue] = {"adapter": case.adapter.name, **case.hearing.icmp}
     if case.lease.server and case.client.address:
         return _said(context, "", (Outcome.OK, Reason.NOT_KNOWN), facts | {"lease_server": case.lease.server})
+    if not case.client.address:
+        facts |= _suspicion(context, case.adapter)
     return _said(context, "", (Outcome.WARNING, Reason.SILENT), facts)
+
+
+def _suspicion(context: Context, before: Adapter) -> dict[str, FactValue]:
+    after = next((a for a in context.host.adapters() if a.name == before.name), before)
+    return suspicion(before, after, context.host.boot_record())
 
 
 def _second_way(context: Context, adapter: Adapter, failure: PathFailure, client: pxe.Client) -> Observation:
     """Where port 67 cannot be used, Windows' own DHCP client can be asked; it knows one server only."""
     facts: dict[str, FactValue] = {"adapter": adapter.name, **failure.facts}
-    options = _asked_of_windows(client.address) if client.address else {}
+    if not client.address:
+        return _said(context, "", (Outcome.SKIPPED, failure.reason), facts | _suspicion(context, adapter))
+    options = _asked_of_windows(client.address)
     if not options:
         return _said(context, "", (Outcome.SKIPPED, failure.reason), facts)
     facts |= {"via": "system"} | {name: value for name, value in options.items() if value}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from pe_agent.errors import DecodeError
 from pe_agent.model import FactValue, Reason
 from pe_agent.transport.packets import PacketSocket, open_packets
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
-from pe_agent.transport.udp import UdpSocket, open_udp
+from pe_agent.transport.udp import UdpSocket, open_shared_udp, open_udp
 
 # dnsmasq answers after 3 s, ISC dhcpd after 1 s, when they first ping the address they are about to offer.
 WAIT_S = 4.5
@@ -66,10 +67,11 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, and on which adapter: its name is needed where the client has no address."""
+    """Who asks, and on which adapter: its name and index are needed where the client has no address."""
 
     client: pxe.Client
     adapter: str = ""
+    index: int = 0
 
 
 def gather_offers(asker: Asker, servers: tuple[str, ...], deadline: Deadline, quiet_s: float) -> Hearing:
@@ -80,7 +82,8 @@ def gather_offers(asker: Asker, servers: tuple[str, ...], deadline: Deadline, qu
     with `WAIT_S`, for the boot hook, which nobody waits for, none is missed.
 
     Raises:
-        PathFailure: not-supported (a port or right that this process has not), no-address, no-route.
+        PathFailure: not-supported (a port or right that this process has not), no-address, no-route, or why a machine
+            without an address could not send its question.
     """
     questions = tuple(_questions(servers))
     with _open(asker) as sock:
@@ -88,7 +91,9 @@ def gather_offers(asker: Asker, servers: tuple[str, ...], deadline: Deadline, qu
 
 
 def ask_one(asker: Asker, server: str, deadline: Deadline) -> Hearing:
-    """Ask one server by its address, as a PXE client and as a relay does; ends with its answer or the deadline.
+    """Ask one server by its address, as a PXE client and as a relay does; ends with its answer, ICMP or the deadline.
+
+    What is not answered is asked again once, after half of the time.
 
     Raises:
         PathFailure: as `gather_offers`.
@@ -102,15 +107,16 @@ def ask_one(asker: Asker, server: str, deadline: Deadline) -> Hearing:
 
 def _open(asker: Asker) -> UdpSocket | PacketSocket:
     address = asker.client.address
-    if not address:
+    if not address and sys.platform == "linux":
         return open_packets(asker.adapter, pxe.DHCP_CLIENT_PORT)
+    port = pxe.DHCP_SERVER_PORT if address else pxe.DHCP_CLIENT_PORT
     try:
-        return open_udp(address, pxe.DHCP_SERVER_PORT, address)
+        return open_udp(address, port, address) if address else open_shared_udp(port, asker.index)
     except PermissionError as exc:
-        raise PathFailure(Reason.NOT_SUPPORTED, {"detail": "UDP port 67 needs administrator rights"}) from exc
+        raise PathFailure(Reason.NOT_SUPPORTED, {"detail": f"UDP port {port} needs administrator rights"}) from exc
     except OSError as exc:
         taken = exc.errno == errno.EADDRINUSE
-        detail = "another program has UDP port 67" if taken else f"UDP port 67 cannot be used: {exc.strerror}"
+        detail = f"another program has UDP port {port}" if taken else f"UDP port {port} cannot be used: {exc.strerror}"
         raise PathFailure(Reason.NOT_SUPPORTED, {"detail": detail}) from exc
 
 
@@ -139,26 +145,36 @@ class _Gathering:
         self._hearing = Hearing()
 
     def run(self) -> Hearing:
-        self._send(tuple(self._questions.values()))
-        repeat = self._deadline.within(_REPEAT_AFTER_S)
+        failed = self._send(tuple(self._questions.values()))
+        if failed is not None and not self._client.address:
+            raise failed
+        repeat = self._deadline.within(min(_REPEAT_AFTER_S, self._deadline.left_s() / 2))
         self._listen(repeat)
-        if not self._hearing.by(self._awaited):
+        if not self._hearing.by(self._awaited) and not self._is_told():
             answered = {h.question for h in self._hearing.heard}
             self._send(tuple(q for q in self._questions.values() if q not in answered))
         self._listen(self._deadline)
         return self._hearing
 
-    def _send(self, questions: tuple[Question, ...]) -> None:
+    def _is_told(self) -> bool:
+        """Whether ICMP says of the one server that was asked that nobody there will answer."""
+        return self._awaited == UNICAST and bool(self._hearing.icmp)
+
+    def _send(self, questions: tuple[Question, ...]) -> PathFailure | None:
+        """Why the last of them that could not be sent was not."""
+        failed = None
         for question in questions:
             octets = pxe.discover(self._client, question.transaction, as_pxe=question.as_pxe)
             try:
                 self._socket.send(octets, question.endpoint)
             except PathFailure as failure:
+                failed = failure
                 self._note(failure)
+        return failed
 
     def _listen(self, until: Deadline) -> None:
         asked = next((q.endpoint for q in self._questions.values() if q.via == UNICAST), _NOBODY)
-        while (patience := self._patience(until)).left_s():
+        while (patience := self._patience(until)).left_s() and not self._is_told():
             try:
                 datagram = self._socket.receive(patience, asked)
             except PathFailure as failure:

@@ -1,7 +1,7 @@
 """How does a machine without an address send a datagram, and hear the answer? By a packet socket on its adapter.
 
 A usual socket takes its sender's address from the adapter, and what comes to an address that the machine has not got is
-dropped before it. On Windows only drivers can do this.
+dropped before it. On Windows only drivers can do this; there a socket beside the system's client has to do (udp.py).
 """
 
 from __future__ import annotations

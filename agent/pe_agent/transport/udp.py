@@ -12,6 +12,8 @@ import errno
 import ipaddress
 import selectors
 import socket
+import struct
+import sys
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -22,6 +24,8 @@ from pe_agent.transport.icmp import ask_for_icmp, read_icmp
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 
 _LARGEST_DATAGRAM = 65535
+# ws2ipdef.h; linux/in.h. The value is the adapter's index in network order.
+_IP_UNICAST_IF = 31 if sys.platform == "win32" else 50
 _PORT_UNREACHABLE = {(4, 3, 3), (6, 1, 4)}
 _REASONS = {
     errno.ECONNREFUSED: Reason.REFUSED,
@@ -137,6 +141,27 @@ def open_udp(family_of: str, port: int = 0, address: str = "") -> UdpSocket:
                 raise
             raise PathFailure(Reason.NO_ADDRESS, {"errno": exc.errno}) from exc
         ask_for_icmp(sock)
+        on_error.pop_all()
+    return UdpSocket(sock)
+
+
+def open_shared_udp(port: int, index: int) -> UdpSocket:
+    """An IPv4 socket for broadcasts by one adapter, on a port that the system's own client may have as well.
+
+    A broadcast comes to every socket of its port. `index` is the adapter's number, 0 leaves the choice to the system.
+    # Not verified on Windows: that its DHCP client shares its port, and that the firewall lets the answers in.
+
+    Raises:
+        PermissionError, OSError: as `open_udp`.
+    """
+    with contextlib.ExitStack() as on_error:
+        sock = on_error.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        sock.settimeout(0.0)
+        for option in (socket.SO_BROADCAST, socket.SO_REUSEADDR):
+            sock.setsockopt(socket.SOL_SOCKET, option, 1)
+        if index:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_UNICAST_IF, struct.pack("!I", index))
+        sock.bind(("", port))
         on_error.pop_all()
     return UdpSocket(sock)
 
