@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from .cases.network import Network, NotPossible, laboratory
-from .cases.table import CASES, FAMILIES, UDP_CASES, Case, address_of
+from .cases.table import CASES, FAMILIES, PORTS, Case, Port, address_of
 
 Answer = Mapping[str, Any]
 SUBNETS = {"client": 1, "orphan": 2, "colleague": 5}
@@ -39,9 +40,9 @@ def answers(network: Network) -> dict[int, dict[str, Answer]]:
 
 
 @pytest.fixture(scope="module")
-def udp_answers(network: Network) -> dict[str, Answer]:
-    """The boot server's port, IPv4, by name of the row."""
-    return network.ask_cases(UDP_CASES, 4, "pxe")
+def port_answers(network: Network) -> Callable[[Port], dict[str, Answer]]:
+    """What the probe of another port says, IPv4, by name of the row; each port is asked once."""
+    return functools.cache(lambda port: network.ask_cases(port.cases, 4, port.probe))
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +91,62 @@ def test_who_says_no_stands_beside_the_reason(case: Case, answer: Callable[[str]
     assert facts.get("icmp_local", False) is own
 
 
-@pytest.mark.parametrize("case", UDP_CASES, ids=lambda case: case.name)
-def test_each_state_of_a_udp_path_has_its_reason(case: Case, udp_answers: dict[str, Answer]) -> None:
-    answer = udp_answers[case.name]
-    assert answer["reason"] in case.udp_reasons
+@pytest.mark.parametrize(
+    ("port", "case"), [pytest.param(p, c, id=f"{p.name} {c.name}") for p in PORTS for c in p.cases]
+)
+def test_each_state_of_a_path_has_its_reason_on_every_port(
+    port: Port, case: Case, port_answers: Callable[[Port], dict[str, Answer]]
+) -> None:
+    answer = port_answers(port)[case.name]
+    assert answer["reason"] in port.reasons(case)
     if case.icmp is not None:
         assert (answer["facts"]["icmp_type"], answer["facts"]["icmp_code"]) == case.icmp[0]
+
+
+@pytest.mark.parametrize("port", [p for p in PORTS if p.name.startswith("UDP")], ids=lambda port: port.name)
+def test_a_question_that_is_lost_is_asked_again_so_that_loss_is_seldom_silence(network: Network, port: Port) -> None:
+    (lossy,) = (case for case in port.cases if case.by_chance)
+    # Both ways through are one in two; what is asked four times is not heard once in fifteen.
+    asked = [address_of(lossy, 4)] * 12
+    rows = network.ask("client", asked, port.probe) if port.probe == "dns" else ask_apart(network, port, asked)
+    reasons = [row["reason"] for row in rows]
+    assert set(reasons) <= set(port.reasons(lossy))
+    assert reasons.count("silent") + reasons.count("filtered") <= len(reasons) // 2, reasons
+
+
+def ask_apart(network: Network, port: Port, asked: list[str]) -> list[Answer]:
+    """Each in a process of its own: a probe asks an address once, and only one can have UDP 67."""
+    at_once = 1 if port.probe == "dhcp" else 6
+    with ThreadPoolExecutor(at_once) as pool:
+        return [row for rows in pool.map(lambda a: network.ask("client", [a], port.probe), asked) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("accept", "answered"),
+        ("packets over 1400 dropped", "large-data-lost"),
+        ("drop", "not-known"),
+        ("ICMP 3/13 admin prohibited", "rejected"),
+    ],
+)
+def test_the_size_of_packets_is_measured_on_each_path(network: Network, name: str, reason: str) -> None:
+    (case,) = (case for case in CASES if case.name == name)
+    (answer,) = network.ask("client", [address_of(case, 4)], "path-mtu")
+    assert answer["reason"] == reason
+
+
+def test_a_slow_line_is_waited_for_when_packets_are_measured(network: Network) -> None:
+    (far,) = (case for case in CASES if case.place == "far")
+    (answer,) = network.ask("client", [address_of(far, 4)], "path-mtu-after-mapper")
+    assert (answer["reason"], answer["facts"]["mtu_bytes"]) == ("answered", 1500)
+
+
+def test_a_line_that_loses_packets_is_seldom_called_a_hole(network: Network) -> None:
+    (lossy,) = (case for case in CASES if case.by_chance)
+    with ThreadPoolExecutor(6) as pool:
+        rows = list(pool.map(lambda _: network.ask("client", [address_of(lossy, 4)], "path-mtu")[0], range(12)))
+    assert [row["reason"] for row in rows].count("large-data-lost") <= 2
 
 
 def test_only_a_path_that_answers_is_ok(answers: dict[int, dict[str, Answer]]) -> None:

@@ -41,7 +41,7 @@ def ask_names(endpoint: Endpoint, deadline: Deadline) -> Answer:
     """
     transaction = int.from_bytes(os.urandom(2), "big")
     decode = partial(netbios.decode_node_status, transaction=transaction)
-    status, facts = ask(endpoint, netbios.encode_node_status(transaction), decode, deadline)
+    status, facts = ask(endpoint, partial(netbios.encode_node_status, transaction), decode, deadline)
     facts["names"] = ",".join(dict.fromkeys(name.name for name in status.names))
     return Answer(Outcome.OK, Reason.ANSWERED, facts | ({"mac": status.mac} if status.mac else {}))
 
@@ -53,7 +53,7 @@ def ask_datagrams(endpoint: Endpoint, deadline: Deadline) -> Answer:
         PathFailure: refused or rejected, or filtered where nothing says anything (which is usual).
     """
     question = netbios.encode_datagram_query(int.from_bytes(os.urandom(2), "big"), _ANY_FILE_SERVER)
-    _, facts = ask(endpoint, question, bytes, deadline)
+    _, facts = ask(endpoint, partial(bytes, question), bytes, deadline)
     return Answer(Outcome.OK, Reason.ANSWERED, facts)
 
 

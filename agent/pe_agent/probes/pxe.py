@@ -21,6 +21,7 @@ from pe_agent.probes.contract import Context
 from pe_agent.transport.dhcp import Asker, ask_one
 from pe_agent.transport.passes import Answer, observe
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
+from pe_agent.transport.question import exchange_facts, turns
 from pe_agent.transport.udp import open_udp
 
 PROBE = "pxe"
@@ -82,7 +83,8 @@ def _ask_relayed(client: pxe.Client, address: str, deadline: Deadline) -> Answer
         facts |= boot_facts(first.offer)
         facts |= {"server_id": first.server, "rtt_s": round(first.after_s, 6)}
         return Answer(Outcome.OK, Reason.ANSWERED, facts)
-    return Answer(Outcome.SKIPPED, Reason.SILENT, facts | hearing.icmp)
+    reason = Reason(str(hearing.icmp.get("unicast_reason", Reason.SILENT)))
+    return Answer(Outcome.SKIPPED, reason, facts | hearing.icmp)
 
 
 def asking_clients(host: Host) -> tuple[pxe.Client, ...]:
@@ -111,7 +113,7 @@ def asked_architecture(host: Host) -> int:
 
 
 def ask_boot_server(client: pxe.Client, endpoint: Endpoint, deadline: Deadline) -> Answer:
-    """One request, one answer or none.
+    """One request, sent again each second as long as there is time, and one answer or none.
 
     Raises:
         PathFailure: refused, rejected, unreachable, no-route.
@@ -119,16 +121,18 @@ def ask_boot_server(client: pxe.Client, endpoint: Endpoint, deadline: Deadline) 
     deadline = deadline.within(_PATIENCE_S)
     started_at_s = deadline.clock_s()
     transaction = int.from_bytes(os.urandom(4), "big")
+    request = pxe.boot_server_request(client, transaction)
     with open_udp(endpoint.address) as sock:
-        sock.send(pxe.boot_server_request(client, transaction), endpoint)
-        while (datagram := sock.receive(deadline, endpoint)) is not None:
-            try:
-                reply = dhcp.decode_message(datagram.octets)
-            except DecodeError as exc:
-                return Answer(Outcome.WARNING, Reason.MALFORMED, {"port": endpoint.port, "detail": str(exc)})
-            if (reply.operation, reply.transaction) == (dhcp.REPLY_OPERATION, transaction):
-                rtt_s = round(deadline.clock_s() - started_at_s, 6)
-                return _judged(reply, client, {"port": endpoint.port, "rtt_s": rtt_s})
+        for patience in turns(deadline):
+            sock.send(request, endpoint)
+            while (datagram := sock.receive(patience, endpoint)) is not None:
+                try:
+                    reply = dhcp.decode_message(datagram.octets)
+                except DecodeError as exc:
+                    return Answer(Outcome.WARNING, Reason.MALFORMED, {"port": endpoint.port, "detail": str(exc)})
+                if (reply.operation, reply.transaction) == (dhcp.REPLY_OPERATION, transaction):
+                    exchange = exchange_facts(deadline.clock_s() - started_at_s)
+                    return _judged(reply, client, {"port": endpoint.port, **exchange})
     return Answer(Outcome.WARNING, Reason.SILENT, {"port": endpoint.port, "arch93": client.architecture})
 
 

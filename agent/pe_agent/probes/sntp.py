@@ -6,10 +6,12 @@ gateways serve time, so only a time server that DHCP names is missed when it doe
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from pe_agent.codec import sntp
+from pe_agent.errors import DecodeError
 from pe_agent.model import Observation, Outcome
 from pe_agent.probes.contract import Context, judged_skew
 from pe_agent.transport.passes import Answer, observe
@@ -38,17 +40,26 @@ def run(context: Context) -> Iterator[Observation]:
 
 
 def ask_time(endpoint: Endpoint, deadline: Deadline, wall_s: Callable[[], float]) -> Answer:
-    """One SNTP exchange; `wall_s` is the clock that is judged, Unix time.
+    """One SNTP exchange; `wall_s` is the clock that is judged, Unix time. Each question has a time stamp of its own.
 
     Raises:
         PathFailure: whatever kept the server from answering.
     """
-    sent_s = wall_s()
+    sent: list[float] = []
+
+    def question() -> bytes:
+        sent.append(wall_s())
+        return sntp.encode_request(sent[-1])
 
     def decode(octets: bytes) -> sntp.TimeAnswer:
-        return sntp.decode_answer(octets, sent_s, wall_s())
+        now_s = wall_s()
+        for sent_s in sent[:-1]:
+            # An answer to an earlier question, which came late.
+            with contextlib.suppress(DecodeError):
+                return sntp.decode_answer(octets, sent_s, now_s)
+        return sntp.decode_answer(octets, sent[-1], now_s)
 
-    answer, facts = ask(endpoint, sntp.encode_request(sent_s), decode, deadline)
+    answer, facts = ask(endpoint, question, decode, deadline)
     facts |= {"server": endpoint.address, "stratum": answer.stratum, "synchronised": answer.synchronised}
     if not answer.synchronised:
         return Answer(*judged_skew(None), facts | ({"refused": answer.refused} if answer.refused else {}))

@@ -27,6 +27,8 @@ _USUAL_BYTES, _SMALL_BYTES, _LARGE_BYTES = 1456, 512, 8192
 # Blocks, each of four packets, that tell a path that loses some packets from one that drops fragments.
 _ASKED_FOR_LOSS = 3
 _PATIENCE_S = 1.3
+# A neighbour or router that is not there is told 3.1 to 3.4 s after the first packet, and to an open socket only.
+_LAST_PATIENCE_S = 2.3
 _USUAL_FILES = {"uefi": "boot\\x64\\wdsmgfw.efi", "bios": "boot\\x64\\wdsnbp.com"}
 _MOST_ENDPOINTS = 4
 _ERRORS = {tftp.FILE_NOT_FOUND: Reason.FILE_NOT_FOUND, tftp.ACCESS_VIOLATION: Reason.ACCESS_DENIED}
@@ -162,9 +164,9 @@ class _Ask:
     def __init__(self, endpoint: Endpoint, name: bytes, deadline: Deadline) -> None:
         self._endpoint, self._name, self._deadline = endpoint, name, deadline
 
-    def block(self, block_bytes: int) -> FirstBlock:
+    def block(self, block_bytes: int, patience_s: float = _PATIENCE_S) -> FirstBlock:
         """The first block, or PathFailure: silent when it does not come."""
-        return fetch_first_block(self._endpoint, self._name, block_bytes, self._deadline.within(_PATIENCE_S))
+        return fetch_first_block(self._endpoint, self._name, block_bytes, self._deadline.within(patience_s))
 
     def small_then_usual(self) -> FirstBlock:
         """The usual block once more, after a small one has shown that the server answers at all.
@@ -175,7 +177,7 @@ class _Ask:
         """
         lost_small = 0
         for _ in range(2):
-            small = self.block(_SMALL_BYTES)
+            small = self.block(_SMALL_BYTES, _LAST_PATIENCE_S)
             lost_small += small.repeats
             try:
                 return self.block(_USUAL_BYTES)

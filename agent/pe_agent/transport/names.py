@@ -52,7 +52,9 @@ def ask_addresses(endpoint: Endpoint, deadline: Deadline, name: str) -> tuple[dn
     for kind in (dns.A, dns.AAAA):
         transaction = int.from_bytes(os.urandom(2), "big")
         query = dns.encode_query(dns.Question(name, kind), transaction)
-        answer, facts = ask(endpoint, query, partial(dns.decode_answer, transaction=transaction), deadline)
+        answer, facts = ask(
+            endpoint, partial(bytes, query), partial(dns.decode_answer, transaction=transaction), deadline
+        )
         if answer.addresses or answer.rcode:
             break
     return answer, facts

@@ -31,6 +31,8 @@ _SPOKEN_BY_ICMP = {Reason.REJECTED, Reason.UNREACHABLE}
 _MOST_AT_ONCE = 64
 # What only an open connection, which is TCP, measures of a peer that then says nothing.
 _CONNECTED = "rtt_s"
+# Facts of an exchange that went on after its first answer: a TFTP server's agreement.
+_STEPS = ("granted_block_bytes",)
 # Systems repeat a SYN after a second (RFC 6298 section 2).
 _SYN_REPEATED_S = 0.9
 _TURNS, _UDP_TURNS = Turns(), Turns()
@@ -94,7 +96,8 @@ def _one_lost_more(first: Mapping[str, FactValue], second: Mapping[str, FactValu
     """Whether one pass lost a handshake's packet that the other did not, or came further than the other."""
     times = [float(facts[_CONNECTED]) for facts in (first, second) if _CONNECTED in facts]
     lost_a_syn = len(times) == 2 and abs(times[0] - times[1]) >= _SYN_REPEATED_S
-    return lost_a_syn or "lost_handshakes" in second or first.get("bound") is not second.get("bound")
+    came_further = any((mark in first) is not (mark in second) for mark in _STEPS)
+    return lost_a_syn or came_further or "lost_handshakes" in second or first.get("bound") is not second.get("bound")
 
 
 def uncertain(answer: Answer, other: Reason) -> Answer:

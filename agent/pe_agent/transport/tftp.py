@@ -8,9 +8,10 @@ from pe_agent.codec import tftp
 from pe_agent.errors import DecodeError
 from pe_agent.model import FactValue, Reason
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
+from pe_agent.transport.question import turns
 from pe_agent.transport.udp import Datagram, UdpSocket, open_udp
 
-# A lost packet is sent again once, after this long; RFC 1350 leaves the time to the client.
+# A lost packet is sent again this often; RFC 1350 leaves the time to the client.
 _REPEAT_AFTER_S = 0.6
 _FAREWELL = tftp.Error(tftp.NOT_DEFINED, "first block is enough")
 
@@ -79,12 +80,12 @@ class _Transfer:
         )
 
     def _exchange(self, packet: tftp.Packet) -> tftp.Packet:
-        """Send, and send once more when nothing new comes; the answer."""
-        for patience in (self._deadline.within(_REPEAT_AFTER_S), self._deadline):
+        """Send, and send again as long as nothing new comes; the answer."""
+        for patience in turns(self._deadline, _REPEAT_AFTER_S):
             if self._deadline.left_s():
                 self._socket.send(tftp.encode(packet), self._peer)
                 self._sent += 1
-            while (datagram := self._socket.receive(patience, self._peer)) is not None:
+            while (datagram := self._next(patience)) is not None:
                 answer = self._read(datagram)
                 if answer is not None:
                     return answer
@@ -92,6 +93,19 @@ class _Transfer:
             # The server would repeat its block for minutes.
             self._socket.send(tftp.encode(_FAREWELL), self._peer)
         raise PathFailure(Reason.SILENT, self._facts())
+
+    def _next(self, patience: Deadline) -> Datagram | None:
+        """The next datagram; that a transfer is over on the server's side is no refusal of a server that has answered.
+
+        Raises:
+            PathFailure: as `UdpSocket.receive`.
+        """
+        while True:
+            try:
+                return self._socket.receive(patience, self._peer)
+            except PathFailure as failure:
+                if failure.reason is not Reason.REFUSED or self._peer is self._asked:
+                    raise
 
     def _read(self, datagram: Datagram) -> tftp.Packet | None:
         """A packet of this transfer; None for a stranger's and for a repetition."""

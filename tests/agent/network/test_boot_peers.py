@@ -123,6 +123,16 @@ def test_a_block_that_never_comes_is_silence_after_an_agreement(peer, soon):
     assert (failed.value.reason, failed.value.facts["granted_block_bytes"]) == (Reason.SILENT, 1456)
 
 
+def test_a_transfer_that_the_server_has_closed_is_silence_and_no_refusal(peer, soon):
+    def close_at_once(sock, octets, sender):
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as transfer:
+            transfer.sendto(tftp.encode(tftp.OptionAck({"blksize": "1456"})), sender)
+
+    with pytest.raises(PathFailure) as failed:
+        fetch_first_block(peer(close_at_once), b"a", 1456, soon.within(1))
+    assert (failed.value.reason, failed.value.facts["granted_block_bytes"]) == (Reason.SILENT, 1456)
+
+
 def test_the_servers_own_error_is_told(peer, soon):
     endpoint = peer(lambda s, _, sender: s.sendto(tftp.encode(tftp.Error(2, "no")), sender))
     with pytest.raises(Refused) as refused:
@@ -182,6 +192,19 @@ def test_a_boot_server_names_its_program(peer, soon):
     answer = pxe_probe.ask_boot_server(CLIENT, endpoint, soon)
     assert (answer.outcome, answer.reason) == (Outcome.OK, Reason.ANSWERED)
     assert (answer.facts["boot_file"], answer.facts["server_id"]) == ("boot\\x64\\wdsmgfw.efi", "10.10.9.20")
+
+
+def test_a_boot_server_that_lost_the_first_request_is_asked_again(peer, soon):
+    heard = []
+
+    def second_time(sock, octets, sender):
+        heard.append(octets)
+        if len(heard) > 1:
+            sock.sendto(reply(dhcp.decode_message(octets)), sender)
+
+    answer = pxe_probe.ask_boot_server(CLIENT, peer(second_time), soon)
+    assert (answer.outcome, answer.reason, answer.facts["repeats"]) == (Outcome.OK, Reason.ANSWERED, 1)
+    assert heard[0] == heard[1], "one request, sent again"
 
 
 def test_a_boot_program_for_other_firmware_is_a_mismatch(peer, soon):

@@ -247,3 +247,31 @@ def test_a_clock_may_be_off_by_as_much_as_kerberos_allows(udp_peer, soon, off_s,
     found = sntp.ask_time(udp_peer(partial(answer, off_s=off_s)), soon, time.time)
     assert found.reason is reason
     assert found.facts["skew_s"] == pytest.approx(off_s, abs=0.9)
+
+
+def test_a_question_that_is_lost_is_asked_again(udp_peer, soon):
+    heard = []
+
+    def answer(octets):
+        heard.append(octets)
+        record = struct.pack("!HHHIH4s", 0xC00C, 1, 1, 60, 4, bytes((10, 10, 9, 20)))
+        reply = octets[:2] + struct.pack("!HHHHH", 0x8580, 1, 1, 0, 0) + octets[12:] + record
+        return [reply] if len(heard) > 1 else []
+
+    found = dns_probe.ask_name(udp_peer(answer), soon, dns_probe.Wish("wds01.corp.example"))
+    assert (found.reason, found.facts["addresses"]) == (Reason.ANSWERED, "10.10.9.20")
+    assert (found.facts["repeats"], len(heard)) == (1, 2)
+
+
+def test_a_time_that_was_asked_for_twice_is_no_wrong_time(udp_peer, soon):
+    heard = []
+
+    def answer(octets):
+        heard.append(octets)
+        now = int((time.time() + 2_208_988_800) * 2**32).to_bytes(8, "big")
+        return [b"\x24\x02\x00\x00" + bytes(20) + octets[40:48] + now + now] if len(heard) > 1 else []
+
+    found = sntp.ask_time(udp_peer(answer), soon, time.time)
+    assert len(heard) == 2
+    assert heard[0][40:] != heard[1][40:], "each question has a time stamp of its own"
+    assert abs(found.facts["skew_s"]) < 0.5

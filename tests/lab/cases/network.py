@@ -19,6 +19,8 @@ from .table import Case, address_of
 HERE = Path(__file__).parent
 RPC_SERVER = HERE.parents[1] / "agent" / "network" / "rpc_server.py"
 _TOOLS = ("ip", "nft", "unshare", "nsenter", "sysctl")
+# The listeners of a boot server besides WDS RPC and the endpoint mapper.
+_HEALTHY = ("53=dns", "67=dhcp", "69=tftp", "445=smb", "4011=pxe")
 _HOLD = "mount -t tmpfs t /run && mkdir /run/netns && echo ready && exec sleep 3600"
 
 
@@ -106,7 +108,7 @@ def _hold(open_: ExitStack) -> int:
 def _listen(open_: ExitStack, network: Network) -> None:
     """Start every listener and the long line; all of them are ready afterwards."""
     peers = [f"{port}={kind}" for kind, port in rules.PEER_PORTS.items() if kind in {"drip", "mute"}]
-    peers += ["4011=pxe", f"{rules.UDP_PEER_PORTS['mute']}=mute-udp"]
+    peers += [*_HEALTHY, f"{rules.UDP_PEER_PORTS['mute']}=mute-udp"]
     proxies = [f"{port}={kind}" for kind, port in rules.PEER_PORTS.items() if kind.startswith("proxy-")]
     wds = [f"wds={address}:5040" for address in ("0.0.0.0", "::")]
     mapper = [f"mapper={address}:135" for address in ("0.0.0.0", "::")]
@@ -120,8 +122,8 @@ def _listen(open_: ExitStack, network: Network) -> None:
     _start(open_, network.inside("router", sys.executable, str(HERE / "peers.py"), *proxies), len(proxies))
     roles = [*wds, *mapper, *other]
     _start(open_, network.inside("server", sys.executable, str(RPC_SERVER), *roles), len(roles))
-    _start(open_, network.inside("far", sys.executable, str(RPC_SERVER), *wds), len(wds))
-    _start(open_, network.inside("far", sys.executable, str(HERE / "peers.py"), "4011=pxe"))
+    _start(open_, network.inside("far", sys.executable, str(RPC_SERVER), *wds, *mapper), len(wds) + len(mapper))
+    _start(open_, network.inside("far", sys.executable, str(HERE / "peers.py"), *_HEALTHY), len(_HEALTHY))
 
 
 def _start(open_: ExitStack, command: list[str], lines: int = 1) -> None:

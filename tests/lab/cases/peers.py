@@ -1,8 +1,10 @@
 """Listeners that are not WDS: run as `peers.py PORT=KIND ...`; prints `KIND` once each one listens, on every address.
 
 `drip` sends the beginning of a right answer, an octet each 300 ms; `mute` accepts and says nothing; `proxy-http`
-answers like a web proxy; `proxy-tls` answers what is not TLS with an alert (RFC 8446 section 6). On UDP `pxe` is a boot
-server that answers PXE requests from the address that was asked, and `mute-udp` listens and says nothing.
+answers like a web proxy; `proxy-tls` answers what is not TLS with an alert (RFC 8446 section 6); `smb` negotiates.
+
+On UDP, and from the address that was asked, `pxe` is a boot server, `dhcp` offers an address, `dns` has one for every
+name, `tftp` has every file, from a port of its own; `mute-udp` listens and says nothing.
 """
 
 from __future__ import annotations
@@ -48,11 +50,21 @@ def tls(accepted: socket.socket) -> None:
     accepted.sendall(_UNEXPECTED_MESSAGE)
 
 
+def smb(accepted: socket.socket) -> None:
+    """The answer to SMB2 NEGOTIATE, dialect 2.1 ([MS-SMB2] 2.2.4)."""
+    accepted.recv(65536)
+    tail = struct.pack("<HHHH16sIIIIQQHHI", 65, 1, 0x0210, 0, bytes(16), 0, 9, 9, 9, 0, 0, 128, 0, 0)
+    message = b"\xfeSMB" + struct.pack("<HHIHHIIQIIQ16s", 64, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, b"") + tail
+    accepted.sendall(struct.pack(">I", len(message)) + message)
+    mute(accepted)
+
+
 KINDS: dict[str, Callable[[socket.socket], None]] = {
     "drip": drip,
     "mute": mute,
     "proxy-http": http,
     "proxy-tls": tls,
+    "smb": smb,
 }
 
 
@@ -64,6 +76,39 @@ def pxe_answer(request: bytes) -> bytes:
     return head + request[236:240] + b"\x35\x01\x05\x36\x04\x0a\x0a\x09\x02\x3c\x09PXEClient\xff"
 
 
+def dhcp_answer(request: bytes) -> bytes:
+    """An offer to a relay (RFC 2131 section 3)."""
+    if len(request) < 240 or request[0] != 1:
+        return b""
+    head = b"\x02" + request[1:16] + bytes((10, 10, 1, 99)) + request[20:108] + bytes(128)
+    return head + request[236:240] + b"\x35\x01\x02\x36\x04\x0a\x0a\x09\x02\xff"
+
+
+def dns_answer(request: bytes) -> bytes:
+    """One address for the name that is asked for (RFC 1035 section 4.1)."""
+    record = struct.pack("!HHHIH4s", 0xC00C, 1, 1, 60, 4, bytes((10, 10, 9, 2)))
+    return request[:2] + struct.pack("!HHHHH", 0x8580, 1, 1, 0, 0) + request[12:] + record
+
+
+def transfer(request: bytes, asked: str, asker: tuple[str, int]) -> None:
+    """The first block of a file, once the options were agreed on; each packet once more after a second (RFC 2347)."""
+    size = request.split(b"\0")[4]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((asked, 0))
+        sock.settimeout(1.0)
+        agreed = b"\0\x06blksize\0" + size + b"\0tsize\0" + b"4096\0"
+        for packet in (agreed, b"\0\x03\0\x01" + b"\x5a" * int(size)):
+            for _ in range(3):
+                sock.sendto(packet, asker)
+                with suppress(TimeoutError):
+                    if sock.recv(600).startswith(b"\0\x05"):
+                        return
+                    break
+
+
+_ANSWERS: dict[str, Callable[[bytes], bytes]] = {"pxe": pxe_answer, "dhcp": dhcp_answer, "dns": dns_answer}
+
+
 def listen_udp(port: int, kind: str) -> None:
     """Answer datagrams until killed, each from the address it was sent to."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -72,15 +117,17 @@ def listen_udp(port: int, kind: str) -> None:
         print(kind, flush=True)
         while True:
             request, ancillary, _, sender = sock.recvmsg(2048, 64)
-            answer = pxe_answer(request) if kind == "pxe" else b""
+            answer = _ANSWERS[kind](request) if kind in _ANSWERS else b""
             # ipi_ifindex 0 leaves the way to the routing table; ipi_spec_dst is the address to answer from (ip(7)).
             asked = next(data[4:8] for level, number, data in ancillary if number == _IP_PKTINFO)
+            if kind == "tftp" and request.startswith(b"\0\x01"):
+                threading.Thread(target=transfer, args=(request, socket.inet_ntoa(asked), sender), daemon=True).start()
             if answer:
                 packet_info = [(socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4x", 0, asked))]
                 sock.sendmsg([answer], packet_info, 0, sender)
 
 
-_ON_UDP = {"pxe", "mute-udp"}
+_ON_UDP = {*_ANSWERS, "tftp", "mute-udp"}
 
 
 def serve(accepted: socket.socket, kind: str) -> None:

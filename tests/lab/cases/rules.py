@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .table import CASES, FAMILIES, PXE_PORT, UDP_CASES, WDS_PORT, Case, address_of
+from .table import CASES, FAMILIES, TCP_PORTS, UDP_PORTS, Case, address_of
 
-# Where each listener really is; a redirect leads there from the WDS port of its row's address.
+# Where each listener really is; a redirect leads there from the ports of its row's address.
 UDP_PEER_PORTS = {"none": 4012, "mute": 4013}
 PEER_PORTS = {"other": 5041, "drip": 5042, "mute": 5043, "none": 5044, "proxy-http": 8080, "proxy-tls": 8443}
 _WORDS = {4: ("ip", "icmp"), 6: ("ip6", "icmpv6")}
@@ -81,10 +81,17 @@ def _table(hook: str, rules: list[str]) -> str:
 
 
 def _matches(case: Case, family: int, end: str) -> list[str]:
-    """Packets to (`d`) or from (`s`) the address of a row: its WDS port and, where the row is one of UDP, 4011."""
-    ports = {"tcp": WDS_PORT} | ({"udp": PXE_PORT} if case in UDP_CASES else {})
+    """Packets to (`d`) or from (`s`) the address of a row, TCP and, where the row is also one of UDP, UDP.
+
+    A TFTP server answers from any port, so on UDP that goes for all of them.
+    """
     address = f"{_WORDS[family][0]} {end}addr {address_of(case, family)}"
-    return [f"{address} {protocol} {end}port {port}" for protocol, port in ports.items()]
+    tcp = f"{address} tcp {end}port {_set(TCP_PORTS)}"
+    return [tcp, *([f"{address} meta l4proto udp"] if case.on_udp else [])]
+
+
+def _set(ports: tuple[int, ...]) -> str:
+    return "{ " + ", ".join(map(str, ports)) + " }"
 
 
 def _forward(case: Case, family: int) -> Iterator[str]:
@@ -98,12 +105,13 @@ def _forward(case: Case, family: int) -> Iterator[str]:
 
 
 def _redirect(case: Case) -> list[str]:
-    to = [PEER_PORTS[case.peer], *([UDP_PEER_PORTS[case.peer]] if case in UDP_CASES else [])]
-    return [
-        f"{match} redirect to :{port}"
-        for family in FAMILIES
-        for match, port in zip(_matches(case, family, "d"), to, strict=True)
-    ]
+    lines = []
+    for family in FAMILIES:
+        to = f"{_WORDS[family][0]} daddr {address_of(case, family)}"
+        lines.append(f"{to} tcp dport {_set(TCP_PORTS)} redirect to :{PEER_PORTS[case.peer]}")
+        if case.on_udp:
+            lines.append(f"{to} udp dport {_set(UDP_PORTS)} redirect to :{UDP_PEER_PORTS[case.peer]}")
+    return lines
 
 
 def _cable(near: str, near_end: str, far: str, far_end: str) -> list[str]:

@@ -1,4 +1,7 @@
-"""What can happen to a TCP path, and which reason is the right one? One row for each state, for IPv4 and IPv6."""
+"""What can happen to a path, and which reason is the right one? One row for each state, for IPv4 and IPv6.
+
+The rows are written for TCP 5040; `Port` says what they mean for the other ports of a boot server.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from dataclasses import dataclass
 
 WDS_PORT = 5040
 PXE_PORT = 4011
+MAPPER_PORT, SMB_PORT, DNS_PORT, DHCP_PORT, TFTP_PORT = 135, 445, 53, 67, 69
+TCP_PORTS = (MAPPER_PORT, SMB_PORT, WDS_PORT)
+UDP_PORTS = (DNS_PORT, DHCP_PORT, TFTP_PORT, PXE_PORT)
 FAMILIES = (4, 6)
 # A SYN carries no PSH, so these match the first octets of a connection and nothing before.
 _DATA = "tcp flags & psh == psh"
@@ -45,7 +51,7 @@ class Case:
 
     @property
     def on_udp(self) -> bool:
-        """Whether the row also stands for UDP 4011: nothing in it is of TCP or RPC."""
+        """Whether the row also stands for UDP: nothing in it is of TCP or RPC."""
         return "tcp" not in self.forward + self.local and self.peer in {"wds", "none", "mute"}
 
     @property
@@ -110,7 +116,46 @@ CASES: tuple[Case, ...] = (
     # The peer's own words for "no such interface" are 1/1; Windows and Samba say 2/1, which is `not-registered`.
     Case("listener without the WDS interface", ("bind-rejected",), peer="other"),
 )
+# What a packet of another size meets is for `path-mtu` to say.
 UDP_CASES = tuple(case for case in CASES if case.on_udp and "meta length" not in case.forward)
+# What only WDS RPC says: it alone sends large packets, and there alone somebody else's interfaces are a state.
+TCP_CASES = tuple(case for case in CASES if "meta length" not in case.forward and case.peer not in {"other", "drip"})
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port for which rows stand as well, IPv4, and the probe that asks it.
+
+    Attributes:
+        words: where the probe has another word for a reason of the row.
+        by_chance: the reasons that are also right where packets are lost by chance.
+    """
+
+    probe: str
+    number: int
+    cases: tuple[Case, ...]
+    words: tuple[tuple[str, str], ...] = ()
+    by_chance: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As people write it."""
+        return f"{'UDP' if self.number in UDP_PORTS else 'TCP'} {self.number}"
+
+    def reasons(self, case: Case) -> tuple[str, ...]:
+        """The right reasons of a row on this port."""
+        said = case.udp_reasons if self.number in UDP_PORTS else case.reasons
+        return tuple(dict(self.words).get(reason, reason) for reason in said) + self.by_chance * case.by_chance
+
+
+PXE = Port("pxe", PXE_PORT, UDP_CASES)
+TFTP = Port("tftp", TFTP_PORT, UDP_CASES, by_chance=("uncertain",))
+DNS = Port("dns", DNS_PORT, UDP_CASES, (("silent", "filtered"),))
+# A machine without an address asks everybody, and no server by its own.
+DHCP = Port("dhcp", DHCP_PORT, tuple(case for case in UDP_CASES if case.client not in {"lonely", "apipa"}))
+MAPPER = Port("endpoint-mapper", MAPPER_PORT, TCP_CASES)
+SMB = Port("smb", SMB_PORT, TCP_CASES, (("not-rpc", "not-smb"),))
+PORTS = (PXE, TFTP, DNS, DHCP, MAPPER, SMB)
 NUMBERS = {case.name: number for number, case in enumerate(CASES)}
 _SUBNETS = {
     "server": ("10.10.9", "fd10:9:"),
