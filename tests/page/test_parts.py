@@ -3,10 +3,11 @@
 import pytest
 from markupsafe import escape
 from pe_collector.store.addresses import address_key
+from pe_collector.store.prefix_tree import head_of
 from pe_collector.web.log_page import lines_of
 from pe_collector.web.port_map import switches_of
 from pe_collector.web.sql import names_in
-from pe_collector.web.subnet_map import digits_below, path_to, prefix_of
+from pe_collector.web.subnet_map import level_below, path_to, prefix_of
 from pe_collector.web.words import heat, tame
 
 
@@ -19,8 +20,8 @@ from pe_collector.web.words import heat, tame
 )
 def test_the_tree_of_an_address_goes_down_level_by_level_to_the_machines(address, levels):
     key, seen, prefix = address_key(address), [], ""
-    while (digits := digits_below(prefix)) is not None:
-        prefix = prefix_of(key[: 1 + digits[int(key[0])]])
+    while (level := level_below(prefix)) is not None:
+        prefix = prefix_of(head_of(key, level))
         seen.append(prefix)
     assert seen == levels
     assert path_to(prefix) == levels
@@ -28,7 +29,7 @@ def test_the_tree_of_an_address_goes_down_level_by_level_to_the_machines(address
 
 def test_a_prefix_between_two_levels_stands_below_the_wider_one():
     assert path_to("10.10.20.0/22") == ["10.0.0.0/8", "10.10.0.0/16", "10.10.16.0/20", "10.10.20.0/22"]
-    assert digits_below("10.10.20.0/22") == {4: 6, 6: 6}
+    assert level_below("10.10.20.0/22") == 3
 
 
 def test_names_in_sql_are_those_outside_of_quotes_and_comments():

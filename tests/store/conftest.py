@@ -3,13 +3,16 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pe_collector import store
 from pe_collector.store.engines import ENGINES
 from pe_collector.store.where import POSTGRESQL, SQLITE, VARIABLE
 
 from tests.store.cluster import Cluster, programs
+from tests.store.hours import NOW, come, fold_now
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,13 @@ def folder(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "data"
     made.mkdir()
     return made
+
+
+@pytest.fixture
+def counted_hours(folder):
+    """Three days of boots on each engine, those that are over counted."""
+    with closing(store.open_writer(store.create(folder))) as connection:
+        for number in range(1, 40):
+            come(connection, number, NOW - number * 6000.0, "fault" if number % 4 == 0 else "healthy", number % 3, 5040)
+        assert fold_now(connection, NOW) > 0
+        yield connection

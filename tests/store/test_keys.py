@@ -8,6 +8,7 @@ REFERENCE = {
     *("machine", "machine_mark", "clash", "token", "quarantine", "audit", "refusal", "site_prefix", "server_event"),
     *("pattern", "pattern_event", "pattern_mark", "pattern_look", "change", "alert", "alert_channel", "forward_loss"),
     *("forward_on", "rate_hour", "rate_site_hour", "rate_subnet_day", "rate_port_day"),
+    *("rate_prefix_hour", "rate_delivery_hour"),
 }
 # One content of many reports: by its own hash.
 BY_ADDRESS = {"log_blob"}

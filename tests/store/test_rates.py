@@ -7,64 +7,19 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pe_collector import quarantine, sites, store
+from pe_collector import quarantine, store
 from pe_collector.questions import asking, question_named
-from pe_collector.questions.contract import Asked
-from pe_collector.questions.counted import PORT_DAYS, SITE_HOURS, SUBNET_DAYS, _of_reports, counted
-from pe_collector.questions.filters import Filters
-from pe_collector.store.addresses import key_range
-from pe_collector.store.folding import GROWS_S, fold, start_anew
-from pe_collector.store.frames import store_frames
+from pe_collector.store.folding import SETTLES_S, fold, start_anew
+from pe_collector.store.opening import Through
 from pe_collector.store.where import VARIABLE
 from pe_collector.tokens import new_token
 from pe_collector.upkeep.prune import Keep, prune
 from pe_collector.upkeep.recount import recount
-from pe_protos.v1 import report_pb2 as pb
 
+from tests.store.hours import CELLS, DAY_S, NOW, OF_SITES, cells, check, come, fold_now, given_sites
 from tests.store.test_failover import PATIENCE_S, _listen, start_hub, wait_for
-
-NOW = 1_763_000_000.0
-DAY_S = 86400.0
-ROLLUPS = {"site-hours": SITE_HOURS, "subnet-days": SUBNET_DAYS, "ports": PORT_DAYS}
-CELLS = ("rate_site_hour", "rate_subnet_day", "rate_port_day")
-
-
-def frames_of(number, status, subnet, port):
-    address = pb.Observation(probe="address", target="Ethernet", outcome="ok", reason="answered", started_at_s=1.0)
-    for name, value in {"address": f"10.1.{subnet}.{number % 200 + 1}", "prefix_length": 24, "link_up": True}.items():
-        kind = "flag" if isinstance(value, bool) else "integer" if isinstance(value, int) else "text"
-        setattr(address.facts[name], kind, value)
-    address.facts["wait_s"].real = 30.0 if number % 3 == 0 else 2.0
-    rpc = pb.Observation(probe="wds-rpc", target=f"10.1.0.9:{port}", outcome="failed" if status == "fault" else "ok")
-    summary = pb.Summary(status=status, finding_id="x" if status == "fault" else "")
-    return [
-        pb.Frame(sequence=1, observation=address),
-        pb.Frame(sequence=2, observation=rpc),
-        pb.Frame(sequence=3, summary=summary),
-    ]
-
-
-def come(connection, number, at_s, *told):
-    """A report of machine `number` modulo 5; `told` is status, subnet and port."""
-    status, subnet, port = told or ("healthy", 1, 5040)
-    hello = pb.Hello(protocol=1, report_id=number.to_bytes(16, "big"), identity=pb.Identity(serial=f"S{number % 5}"))
-    connection.execute("BEGIN IMMEDIATE")
-    store.open_report(connection, store.Arrived(hello, "here", f"t{number % 2}", at_s))
-    name = hello.report_id.hex()
-    filed = [store.file_frame(name, f, f.SerializeToString()) for f in frames_of(number, status, subnet, port)]
-    store_frames(connection, filed, at_s)
-    connection.execute("COMMIT")
-
-
-def fold_now(connection, now_s):
-    step = fold(connection, now_s, 60.0)
-    connection.execute("BEGIN IMMEDIATE")
-    stored = step(connection)
-    connection.execute("COMMIT")
-    return stored
 
 
 def tokens(connection):
@@ -73,20 +28,12 @@ def tokens(connection):
         connection.execute("UPDATE token SET token_id=? WHERE name=?", (name, name))
 
 
-def check(folder):
-    with asking.connected(folder) as connection:
-        asked = Asked(connection, Filters(), {}, NOW)
-        for name, rollup in ROLLUPS.items():
-            assert counted(asked, rollup) == _of_reports(connection, rollup, Filters(), ()), name
-
-
-def cells(connection):
-    return {table: sorted(tuple(row) for row in connection.execute(f"SELECT * FROM {table}")) for table in CELLS}
-
-
-def given_sites(connection, number):
-    rows = [sites.SitePrefix(key_range(f"10.1.{n}.0/24"), f"site{n % number}") for n in range(4)]
-    sites.store_sites(connection, rows)
+def go_on(connection):
+    """What began says the rest, unless it is hidden, and something of it twice."""
+    asked = "SELECT report_id, received_at FROM report WHERE complete=0"
+    for report_id, received_at in connection.execute(asked).fetchall():
+        for frames in (slice(None), slice(2)):
+            come(connection, int(report_id, 16), received_at, "fault", 2, 135, frames=frames)
 
 
 def act(folder, connection, step, number):
@@ -94,6 +41,12 @@ def act(folder, connection, step, number):
     if kind == "come":
         thirds, *told = value
         come(connection, number, NOW - thirds * 1200.0, *told)
+    elif kind == "begin":
+        come(connection, number, NOW - value * 1200.0, frames=slice(1))
+    elif kind == "go on":
+        go_on(connection)
+    elif kind == "passed on":
+        come(connection, number, NOW - value * 1200.0, "fault", 0, 135, through=Through("leaf", NOW), carried=True)
     elif kind == "hide":
         quarantine.hide(connection, value, 0.0, NOW)
     elif (
@@ -121,6 +74,9 @@ STEP = st.one_of(
         ),
     ),
     st.tuples(st.just("come"), st.tuples(st.integers(0, 9), st.just("fault"), st.just(1), st.just(135))),
+    st.tuples(st.just("begin"), st.integers(0, 90)),
+    st.tuples(st.just("go on"), st.none()),
+    st.tuples(st.just("passed on"), st.integers(0, 250)),
     st.tuples(st.just("hide"), TOKEN),
     st.tuples(st.just("lift"), TOKEN),
     st.tuples(st.just("prune"), st.integers(0, 3)),
@@ -145,24 +101,14 @@ def test_counts_say_what_the_reports_say_whatever_happened(steps):
             for number, step in enumerate(steps, start=1):
                 act(folder, connection, step, number)
                 check(folder)
-            fold_now(connection, NOW + GROWS_S + DAY_S)
+            fold_now(connection, NOW + SETTLES_S + DAY_S)
             check(folder)
             assert connection.execute("SELECT count(*) FROM rate_hour WHERE times<>folded").fetchone()[0] == 0
             as_they_came = cells(connection)
             start_anew(connection)
             assert not any(cells(connection).values())
-            fold_now(connection, NOW + GROWS_S + DAY_S)
+            fold_now(connection, NOW + SETTLES_S + DAY_S)
             assert cells(connection) == as_they_came
-
-
-@pytest.fixture
-def counted_hours(folder):
-    """Three days of boots on each engine, those that are over counted."""
-    with closing(store.open_writer(store.create(folder))) as connection:
-        for number in range(1, 40):
-            come(connection, number, NOW - number * 6000.0, "fault" if number % 4 == 0 else "healthy", number % 3, 5040)
-        assert fold_now(connection, NOW) > 0
-        yield connection
 
 
 def test_the_same_on_every_engine_and_for_a_site_too(folder, counted_hours):
@@ -172,7 +118,7 @@ def test_the_same_on_every_engine_and_for_a_site_too(folder, counted_hours):
     while fold_now(counted_hours, NOW):
         pass
     with asking.connected(folder) as connection:
-        for name in ROLLUPS:
+        for name in OF_SITES:
             rows = asking.ask(connection, question_named(name), {"since": "7d", "site": "SITE1"}, NOW).rows
             assert {row["site"] for row in rows} == {"site1"}, name
 

@@ -79,13 +79,6 @@ DERIVED = {
     "observation": "SELECT report_id, sequence, probe, target, outcome, reason, started_at_s, elapsed_s, facts "
     "FROM observations",
     "machines": "SELECT * FROM machine WHERE machine_id IN (SELECT machine_id FROM reports)",
-    # No hour was counted here: each is counted when somebody asks.
-    "rate_hour": "SELECT CAST(floor(received_at/3600) AS BIGINT)*3600 AS hour_at, count(*) AS times, 0 AS folded "
-    "FROM reports GROUP BY 1",
-    "rate_site_hour": "SELECT 0 AS hour_at, '' AS site, 0 AS boots, 0 AS failed, 0 AS slow WHERE false",
-    "rate_subnet_day": "SELECT 0 AS day_at, '' AS prefix, '' AS site, 0 AS boots, 0 AS failed, 0 AS slow WHERE false",
-    "rate_port_day": "SELECT 0 AS day_at, '' AS prefix, '' AS site, '' AS probe, 0 AS port, 0 AS asked, 0 AS failed "
-    "WHERE false",
     "subnets_hourly": "SELECT CAST(floor(received_at/3600) AS BIGINT)*3600 AS hour_at, prefix, site, "
     "count(*) AS boots, sum(CASE WHEN outcome='fault' THEN 1 ELSE 0 END) AS failed, "
     "sum(CASE WHEN link_to_address_s>=25 THEN 1 ELSE 0 END) AS slow FROM boots GROUP BY 1, 2, 3",

@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
 from pe_collector.engine.statistics import interval
 from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
+from pe_collector.questions.counted import counted, in_whole
 from pe_collector.questions.filters import conditions
 from pe_collector.questions.rates import DAY
-from pe_collector.store.functions import whole_part
+from pe_collector.questions.rollup import DELIVERY_HOURS
+from pe_collector.store.rates import HOUR_S
 from pe_collector.store.tables import observation, refusal
 from pe_collector.store.views import reports
 
-_HOUR_S = 3600
+
+def _delivery(asked: Asked) -> Iterator[Row]:
+    refused = _refused(asked)
+    for (hour_at,), counts in sorted(counted(asked, DELIVERY_HOURS).items(), reverse=True):
+        named = dict(zip(DELIVERY_HOURS.counts, counts, strict=True))
+        yield {"hour_at": hour_at, **named, "refused": refused.get(int(hour_at), 0)}
 
 
-def _delivery(asked: Asked) -> sa.Select[Any]:
-    hour = (whole_part(reports.c.received_at / _HOUR_S) * _HOUR_S).label("hour_at")
-    one_hour = (
-        sa.select(
-            hour,
-            sa.func.count().label("received"),
-            _count(reports.c.complete == 0, "incomplete"),
-            _count(reports.c.carried == 1, "carried"),
-            sa.func.sum(reports.c.stored_octets).label("octets"),
-            sa.func.avg(_where(sa.and_(reports.c.complete == 1, reports.c.carried == 0), _took())).label("mean_s"),
-            sa.func.max(_where(sa.and_(reports.c.complete == 1, reports.c.carried == 0), _took())).label("most_s"),
-            sa.func.avg(reports.c.clock_skew_s).label("skew_s"),
-            sa.func.max(sa.func.abs(reports.c.clock_skew_s)).label("most_skew_s"),
-        )
-        .where(*conditions(reports, asked.filters))
-        .group_by(sa.text("1"))
-        .subquery("hourly")
-    )
-    refused = (
-        sa.select(sa.func.coalesce(sa.func.sum(refusal.c.times), 0))
-        .where(refusal.c.hour_at == one_hour.c.hour_at)
-        .scalar_subquery()
-    )
-    return sa.select(one_hour, refused.label("refused")).order_by(one_hour.c.hour_at.desc())
-
-
-def _took() -> sa.ColumnElement[Any]:
-    return reports.c.last_frame_at - reports.c.received_at
-
-
-def _where(condition: sa.ColumnElement[bool], value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.case((condition, value))
+def _refused(asked: Asked) -> dict[int, int]:
+    """Hour -> refusals in it."""
+    within = in_whole(asked.filters, HOUR_S)
+    chosen = sa.select(refusal.c.hour_at, sa.func.sum(refusal.c.times)).group_by(refusal.c.hour_at)
+    if within.since_s is not None:
+        chosen = chosen.where(refusal.c.hour_at >= within.since_s)
+    return {row[0]: row[1] for row in asked.connection.execute(chosen)}
 
 
 def _count(condition: sa.ColumnElement[bool], name: str) -> sa.ColumnElement[Any]:
@@ -81,7 +64,7 @@ def _probe_rate(row: Row) -> Row:
 DELIVERY = Question(
     name="delivery",
     title="Delivery",
-    summary="Do reports arrive whole and in time, hour by hour?",
+    summary="Do reports arrive whole and in time, in each hour that begins in the period?",
     columns=(
         Column("hour_at", Unit.TIME, "the hour begins"),
         Column("received", Unit.COUNT, "reports that began to come"),
@@ -94,7 +77,7 @@ DELIVERY = Question(
         Column("most_skew_s", Unit.SECONDS, "the farthest, ahead or behind"),
         Column("refused", Unit.COUNT, "refusals of the whole collector in this hour, whatever was asked for"),
     ),
-    select=_delivery,
+    rows=_delivery,
     since=DAY,
 )
 PROBES = Question(

@@ -7,8 +7,9 @@ from typing import Any
 
 from pe_collector.engine.statistics import interval
 from pe_collector.questions.contract import Asked, Column, Question, Row, Unit
-from pe_collector.questions.counted import PORT_DAYS, SITE_HOURS, SUBNET_DAYS, Rollup, counted
+from pe_collector.questions.counted import counted
 from pe_collector.questions.rates import DAY, rated
+from pe_collector.questions.rollup import PORT_DAYS, SITE_HOURS, SUBNET_DAYS, Rollup
 from pe_collector.store.counting import Counts, Key, add
 
 _WEEK = "7d"

@@ -80,7 +80,8 @@ def store_frames(connection: Connection, frames: Sequence[Filed], now_s: float) 
     for frame in fresh:
         came[frame.report_id] += frame.size
     grown(connection, came)
-    mark(connection, [progress[report_id].received_at for report_id in came])
+    # Of all, for when their last record came changes too.
+    mark(connection, [each.received_at for each in progress.values()])
     connection.executemany(
         "UPDATE report SET stored_through=?, stored_octets=?, complete=?, summary_sequence=?, last_frame_at=? "
         "WHERE report_id=?",

@@ -18,6 +18,7 @@ MIGRATIONS = (
     "0009_forwarding",
     "0010_outbox",
     "0011_rates",
+    "0012_hours",
 )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable
 from pe_collector.connection import Connection
 
 HOUR_S, DAY_S = 3600, 86400
-_MARK = "INSERT INTO rate_hour VALUES (?,?,?) ON CONFLICT (hour_at) DO UPDATE SET times=rate_hour.times+excluded.times"
+_MARK = (
+    "INSERT INTO rate_hour VALUES (?,?,?,?) ON CONFLICT (hour_at) DO UPDATE SET times=rate_hour.times+excluded.times"
+)
 _OF_REPORTS = "SELECT received_at FROM json_each(?) CROSS JOIN report ON report_id=value"
 _OF_BOOTS = "SELECT received_at FROM json_each(?) CROSS JOIN report ON boot_key=value"
 
@@ -20,7 +22,7 @@ def start_of(at_s: float, width_s: int = HOUR_S) -> int:
 
 def mark(connection: Connection, received_at: Iterable[float]) -> None:
     """Something changed that is counted of reports received then; inside the transaction that changes it."""
-    connection.executemany(_MARK, [(hour_at, 1, 0) for hour_at in sorted(set(map(start_of, received_at)))])
+    connection.executemany(_MARK, [(hour_at, 1, 0, 0) for hour_at in sorted(set(map(start_of, received_at)))])
 
 
 def mark_reports(connection: Connection, report_ids: Collection[str]) -> None:

@@ -201,20 +201,39 @@ forward_waiting = Table("forward_waiting", TABLES, *key_text("report_id"), *real
 forward_on = Table("forward_on", TABLES, *key_text("outbox"), *whole("filled"))
 forward_loss = Table("forward_loss", TABLES, *key_text("what"), *whole("times", "octets"), *real("last_at"))
 forwarded = Table("forwarded", TABLES, *key_text("report_id"), *text("token_id", "peer"), *real("arrived_at"))
-rate_hour = Table("rate_hour", TABLES, *key_whole("hour_at"), *whole("times", "folded"))
+rate_hour = Table("rate_hour", TABLES, *key_whole("hour_at"), *whole("times", "folded", "apart"))
 rate_site_hour = Table(
     "rate_site_hour", TABLES, *key_whole("hour_at"), *key_text("site"), *whole("boots", "failed", "slow")
 )
 rate_subnet_day = Table(
-    "rate_subnet_day", TABLES, *key_whole("day_at"), *key_text("prefix", "site"), *whole("boots", "failed", "slow")
+    "rate_subnet_day",
+    TABLES,
+    *key_whole("day_at"),
+    *key_text("prefix", "site"),
+    *key_whole("part"),
+    *whole("boots", "failed", "slow"),
 )
 rate_port_day = Table(
     "rate_port_day",
     TABLES,
     *key_whole("day_at"),
     *key_text("prefix", "site", "probe"),
-    *key_whole("port"),
+    *key_whole("port", "part"),
     *whole("asked", "failed"),
+)
+rate_prefix_hour = Table(
+    "rate_prefix_hour",
+    TABLES,
+    *key_whole("level", "hour_at"),
+    *key_text("head"),
+    *whole("boots", "failed"),
+)
+rate_delivery_hour = Table(
+    "rate_delivery_hour",
+    TABLES,
+    *key_whole("hour_at"),
+    *whole("received", "incomplete", "carried", "octets"),
+    *maybe_real("mean_s", "most_s", "skew_s", "most_skew_s"),
 )
 alert_channel = Table("alert_channel", TABLES, *key_text("channel"), *real("since"))
 alert = Table(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,16 +14,19 @@ from starlette.responses import Response
 
 from pe_collector.ops.route import state_of
 from pe_collector.questions import connected
+from pe_collector.questions.contract import Asked
+from pe_collector.questions.counted import counted
 from pe_collector.questions.filters import Filters, conditions, parse_filters
 from pe_collector.questions.rates import DAY, FAILED
+from pe_collector.questions.rollup import key_head, prefix_hours
 from pe_collector.store.addresses import key_range
 from pe_collector.store.functions import whole_part
+from pe_collector.store.prefix_tree import COUNTED, LEVELS
+from pe_collector.store.rates import HOUR_S
 from pe_collector.store.views import boots
 from pe_collector.web.view import asked_filters, page
 from pe_collector.web.words import with_words
 
-# IP version -> the levels of the tree in bits; below the last one come machines. All end at a hexadecimal digit.
-LEVELS = {4: (8, 16, 20, 24), 6: (32, 48, 56, 64)}
 BITS = {4: 32, 6: 128}
 COLUMNS = 24
 _MOST_ROWS = 300
@@ -62,15 +66,33 @@ class Span:
     begin_s: float
     end_s: float
 
+    @classmethod
+    def of(cls, filters: Filters, now_s: float) -> Span:
+        """Its hours that begin in it, where each stretch is made of whole ones; else as it is."""
+        begin_s, end_s = filters.since_s or 0.0, now_s if filters.until_s is None else filters.until_s
+        hours = math.ceil(end_s / HOUR_S) - math.ceil(begin_s / HOUR_S)
+        if filters.since_s is None or hours <= 0 or hours % COLUMNS:
+            return cls(begin_s, end_s)
+        return cls(math.ceil(begin_s / HOUR_S) * HOUR_S, math.ceil(end_s / HOUR_S) * HOUR_S)
+
     @property
     def step_s(self) -> float:
         """Length of one stretch."""
         return max(1.0, (self.end_s - self.begin_s) / COLUMNS)
 
     @property
+    def of_hours(self) -> bool:
+        """Whether each stretch is made of whole hours."""
+        return self.begin_s % HOUR_S == 0 and self.step_s % HOUR_S == 0
+
+    @property
     def starts(self) -> list[float]:
         """When each stretch begins."""
         return [self.begin_s + number * self.step_s for number in range(COLUMNS)]
+
+    def place(self, at_s: float) -> int:
+        """In which stretch a moment is."""
+        return min(max(int((at_s - self.begin_s) // self.step_s), 0), COLUMNS - 1)
 
 
 def subnet_map(request: Request) -> Response:
@@ -79,9 +101,9 @@ def subnet_map(request: Request) -> Response:
     prefix = request.query_params.get("prefix", "") or words.get("subnet", "")
     words = {**words, "subnet": prefix}
     filters = parse_filters(words, DAY, state.now_s())
-    span = Span(filters.since_s or 0.0, filters.until_s or state.now_s())
+    span = Span.of(filters, state.now_s())
     with connected(state.folder) as connection:
-        rows = rows_of(connection, filters, span, {**words, "subnet": ""})
+        rows = rows_of(Asked(connection, filters, {}, state.now_s()), span, {**words, "subnet": ""})
     above = [(name, with_words("/map", {**words, "subnet": "", "prefix": name})) for name in path_to(filters.subnet)]
     top = with_words("/map", {**words, "subnet": ""})
     said: dict[str, Any] = {"rows": rows[:_MOST_ROWS], "cut": len(rows) > _MOST_ROWS, "span": span, "above": above}
@@ -89,45 +111,47 @@ def subnet_map(request: Request) -> Response:
     return page(request, "map.html", filters.subnet or "Subnets", **said, top=top, tables=tables)
 
 
-def rows_of(connection: sa.Connection, filters: Filters, span: Span, words: Mapping[str, str]) -> list[MapRow]:
+def rows_of(asked: Asked, span: Span, words: Mapping[str, str]) -> list[MapRow]:
     """The rows with the most failures first; `words` are the filters that links carry on."""
-    digits = digits_below(filters.subnet)
-    group = boots.c.machine_id if digits is None else _key_head(digits)
+    level = level_below(asked.filters.subnet)
+    rows: dict[str, MapRow] = {}
+    for key, place, count, failed in _cells(asked, span, level):
+        if key not in rows:
+            name = key if level is None else prefix_of(key)
+            path = f"/machine/{name}" if level is None else with_words("/map", {**words, "prefix": name})
+            rows[key] = MapRow(name, path)
+        known = rows[key].cells[place]
+        rows[key].cells[place] = Cell(known.boots + count, known.failed + failed)
+    return sorted(rows.values(), key=lambda row: (-row.failed, -row.boots, row.name))
+
+
+def _cells(asked: Asked, span: Span, level: int | None) -> Iterator[tuple[str, int, int, int]]:
+    """Key of the row, number of the stretch, boots, failed ones; a stretch may come in pieces."""
+    if level is not None and level < COUNTED and span.of_hours:
+        for (hour_at, head), counts in counted(asked, prefix_hours(level, asked.filters.subnet)).items():
+            yield str(head), span.place(float(hour_at)), *counts
+        return
+    group = boots.c.machine_id if level is None else key_head(level)
     at = whole_part((boots.c.received_at - span.begin_s) / span.step_s)
     failed = sa.func.sum(sa.case((boots.c.outcome == FAILED, 1), else_=0))
-    chosen = (
-        sa.select(group.label("row"), at.label("at"), sa.func.count(), failed)
-        .where(boots.c.address_key.is_not(None), *conditions(boots, filters))
-        .group_by("row", "at")
-    )
-    found = _in_rows(connection.execute(chosen), words, machines=digits is None)
-    return sorted(found, key=lambda row: (-row.failed, -row.boots, row.name))
+    filters = asked.filters
+    if filters.since_s is not None:
+        filters = replace(filters, since_s=span.begin_s)
+    if filters.until_s is not None:
+        filters = replace(filters, until_s=span.end_s)
+    chosen = sa.select(group.label("row"), at.label("at"), sa.func.count(), failed)
+    chosen = chosen.where(boots.c.address_key.is_not(None), *conditions(boots, filters)).group_by("row", "at")
+    for key, place, boots_there, failed_there in asked.connection.execute(chosen):
+        yield key, min(max(place, 0), COLUMNS - 1), boots_there, failed_there
 
 
-def _in_rows(cells: Iterable[Any], words: Mapping[str, str], *, machines: bool) -> list[MapRow]:
-    rows: dict[str, MapRow] = {}
-    for key, at, count, failed in cells:
-        if key not in rows:
-            name = key if machines else prefix_of(key)
-            path = f"/machine/{name}" if machines else with_words("/map", {**words, "prefix": name})
-            rows[key] = MapRow(name, path)
-        rows[key].cells[min(max(at, 0), COLUMNS - 1)] = Cell(count, failed)
-    return list(rows.values())
-
-
-def _key_head(digits: Mapping[int, int]) -> sa.ColumnElement[str]:
-    """A key begins with the IP version and goes on in hexadecimal digits of the address."""
-    (v4, v6) = (sa.func.substr(boots.c.address_key, 1, 1 + digits[version]) for version in (4, 6))
-    return sa.case((sa.func.substr(boots.c.address_key, 1, 1) == "4", v4), else_=v6)
-
-
-def digits_below(prefix: str) -> Mapping[int, int] | None:
-    """IP version -> hexadecimal digits of the next level below the prefix; None where machines come next."""
+def level_below(prefix: str) -> int | None:
+    """The level of the tree that comes below the prefix; None where machines come next."""
     if not prefix:
-        return {version: levels[0] // 4 for version, levels in LEVELS.items()}
+        return 0
     inside = ipaddress.ip_network(prefix)
-    below = next((bits for bits in LEVELS[inside.version] if bits > inside.prefixlen), None)
-    return None if below is None else dict.fromkeys(LEVELS, below // 4)
+    levels = LEVELS[inside.version]
+    return next((level for level, bits in enumerate(levels) if bits > inside.prefixlen), None)
 
 
 def prefix_of(head: str) -> str:
