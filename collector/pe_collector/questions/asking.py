@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sqlite3
 import time
@@ -25,6 +26,8 @@ MOST_ROWS_EVER = 100_000
 LIMIT = Parameter("limit", f"At most so many rows [{MOST_ROWS}].", kind=int, default=MOST_ROWS)
 
 
+# An engine keeps statements that it has put into words, not connections.
+@functools.lru_cache(maxsize=16)
 def _of_sqlite(name: str) -> sa.Engine:
     def reader() -> sqlite3.Connection:
         connection = sqlite.open_reader(name)
@@ -34,6 +37,7 @@ def _of_sqlite(name: str) -> sa.Engine:
     return sa.create_engine("sqlite://", creator=reader, poolclass=NullPool)
 
 
+@functools.lru_cache(maxsize=16)
 def _of_postgres(name: str) -> sa.Engine:
     def reader() -> Any:
         from pe_collector.store.postgres.session import prepared  # noqa: PLC0415 - psycopg is an extra
@@ -70,7 +74,8 @@ def ask(connection: sa.Connection, question: Question, words: Mapping[str, Any],
     asked = asked_with(connection, question, words, now_s)
     limit = asked.words[LIMIT.name]
     found = list(itertools.islice(_rows(question, asked, limit), limit + 1))
-    return Answer(question, tuple(_whole(question, row) for row in found[:limit]), len(found) > limit)
+    names = [column.name for column in question.columns]
+    return Answer(question, tuple({n: row.get(n) for n in names} for row in found[:limit]), len(found) > limit)
 
 
 def asked_with(
@@ -97,12 +102,11 @@ def _rows(question: Question, asked: Asked, limit: int) -> Iterator[Row]:
         return
     if question.select is None:
         raise TypeError(f"question {question.name} has neither select nor rows")
-    for row in asked.connection.execute(question.select(asked).limit(limit + 1)).mappings():
-        yield question.finish(dict(row)) if question.finish else dict(row)
-
-
-def _whole(question: Question, row: Row) -> Row:
-    return {column.name: row.get(column.name) for column in question.columns}
+    found = asked.connection.execute(question.select(asked).limit(limit + 1))
+    names = tuple(found.keys())
+    for values in found:
+        row = dict(zip(names, values, strict=True))
+        yield question.finish(row) if question.finish else row
 
 
 def _value(parameter: Parameter, given: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from pe_collector.questions.contract import Asked, Brief, Column, Question, Row, Unit
 from pe_collector.questions.filters import conditions
 from pe_collector.server_side import CLIENT_STARTED, IMAGE_CHOSEN, IMAGE_DONE
+from pe_collector.store.functions import in_this_order
 from pe_collector.store.phases import FAILED, OK, PHASES, RUNNING, WARNING, Cells, Seen, cells_of, from_text
 from pe_collector.store.tables import machine, machine_mark, observation
 from pe_collector.store.views import boots, server_events
@@ -52,13 +54,14 @@ def states_of(asked: Asked) -> dict[str, int]:
 
 
 def _newest_boots(asked: Asked) -> sa.Subquery:
-    """Boots with their state; `place` 1 is the newest of its machine."""
+    """Boots with their state; `place` 1 is the newest of its machine. What is shown of few is not read of all."""
     newest_first = (boots.c.received_at.desc(), boots.c.report_id.desc())
     # An expression, or SQLite goes through the index of all machines instead of through the last half hour.
     machine_id = sa.func.coalesce(boots.c.machine_id, "")
     place = sa.func.row_number().over(partition_by=machine_id, order_by=newest_first)
+    own = (boots.c[name] for name in ("report_id", "received_at", "last_frame_at"))
     return (
-        sa.select(*(boots.c[name] for name in _NAMES), _state(asked.now_s).label("state"), place.label("place"))
+        sa.select(*own, _state(asked.now_s).label("state"), place.label("place"))
         .where(*conditions(boots, asked.filters))
         .subquery("chosen")
     )
@@ -67,15 +70,22 @@ def _newest_boots(asked: Asked) -> sa.Subquery:
 def _newest(asked: Asked) -> dict[str, dict[str, Any]]:
     """The newest boot of each machine: those that failed first, then the last heard; one more than is shown."""
     chosen = _newest_boots(asked)
-    failed_first = sa.case((chosen.c.state == FAILED, 0), else_=1)
+    rank = sa.case((chosen.c.state == FAILED, 0), else_=1).label("rank")
+    own = (chosen.c.report_id, chosen.c.state, chosen.c.last_frame_at, chosen.c.received_at)
+    best = sa.select(*own, rank).where(chosen.c.place == 1).order_by(*_order(rank, chosen))
+    first = best.limit(asked.words[LIMIT] + 1).subquery("first")
     shown = (
-        sa.select(chosen, machine.c.serial)
-        .join(machine, machine.c.machine_id == chosen.c.machine_id)
-        .where(chosen.c.place == 1)
-        .order_by(failed_first, chosen.c.last_frame_at.desc(), chosen.c.received_at, chosen.c.report_id)
-        .limit(asked.words[LIMIT] + 1)
+        sa.select(*(boots.c[name] for name in _NAMES), first.c.state, machine.c.serial)
+        .join_from(first, boots, boots.c.report_id == first.c.report_id)
+        .join(machine, machine.c.machine_id == boots.c.machine_id)
+        .order_by(*_order(first.c.rank, first))
     )
-    return {row["machine_id"]: dict(row) for row in asked.connection.execute(shown).mappings()}
+    names = (*_NAMES, "state", "serial")
+    return {row[0]: dict(zip(names, row, strict=True)) for row in asked.connection.execute(shown)}
+
+
+def _order(rank: sa.ColumnElement[int], of: sa.Subquery) -> tuple[sa.ColumnElement[Any], ...]:
+    return rank, of.c.last_frame_at.desc(), of.c.received_at, of.c.report_id
 
 
 def _state(now_s: float) -> sa.ColumnElement[str]:
@@ -100,9 +110,11 @@ def _logged(asked: Asked, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, se
     if not rows:
         return {}
     since_s = min(row["received_at"] for row in rows.values()) - QUIET_S
+    of_machine = sa.and_(machine_mark.c.kind == "mac", machine_mark.c.value == server_events.c.mac)
+    # There are more machines than events of so short a time.
     chosen = (
         sa.select(machine_mark.c.machine_id, server_events.c.event, server_events.c.at_s)
-        .join(machine_mark, sa.and_(machine_mark.c.kind == "mac", machine_mark.c.value == server_events.c.mac))
+        .select_from(in_this_order(server_events, machine_mark, of_machine))
         .where(server_events.c.at_s >= since_s, server_events.c.event.in_(_REACHED))
     )
     found: dict[str, set[str]] = {}
@@ -113,18 +125,28 @@ def _logged(asked: Asked, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, se
 
 
 def _row(row: Mapping[str, Any], seen: list[Seen], logged: set[str]) -> Row:
-    cells = from_text(row["phases"]) or cells_of(seen)
-    for event in sorted(logged):
+    state, events = row["state"], tuple(sorted(logged))
+    words = _words_of_verdict(row["phases"], events, state) if row["phases"] else _words(cells_of(seen), events, state)
+    reason = row["title"] if row["complete"] else {FAILED: "cut off before its verdict"}.get(state, "")
+    return {**row, **words, "reason": reason, "last_seen": row["last_frame_at"]}
+
+
+@functools.lru_cache(maxsize=4096)
+def _words_of_verdict(phases: str, events: tuple[str, ...], state: str) -> Mapping[str, str]:
+    """Of very many machines most stand as others do."""
+    return _words(from_text(phases), events, state)
+
+
+def _words(cells: Cells, events: Sequence[str], state: str) -> Mapping[str, str]:
+    """Column -> what is known of its phase, with the servers' events in mind."""
+    for event in events:
         for phase in _REACHED[event]:
             cells.setdefault(phase, (OK, ""))
-    state = row["state"]
     if state == RUNNING:
         cells.setdefault(_next(cells), (RUNNING, ""))
     if state == FAILED and "verdict" not in cells:
         cells["verdict"] = (FAILED, "cut off")
-    words = {f"phase_{phase}": ": ".join(filter(None, cells.get(phase, ("", "")))) for phase in PHASES}
-    reason = row["title"] if row["complete"] else {FAILED: "cut off before its verdict"}.get(state, "")
-    return {**row, **words, "reason": reason, "last_seen": row["last_frame_at"]}
+    return {f"phase_{phase}": ": ".join(filter(None, cells.get(phase, ("", "")))) for phase in PHASES}
 
 
 def _next(cells: Cells) -> str:

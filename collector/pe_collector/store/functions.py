@@ -25,3 +25,19 @@ def _cut(element: Any, compiler: Any, **words: Any) -> str:
 def _floored(element: Any, compiler: Any, **words: Any) -> str:
     # A cast rounds there.
     return f"CAST(floor({compiler.process(element.clauses, **words)}) AS BIGINT)"
+
+
+class in_this_order(sa.sql.selectable.Join):  # noqa: N801 - as above
+    """A join of two tables that SQLite goes through as they are written: it puts others in the order it thinks best."""
+
+    inherit_cache = True
+
+
+@compiles(in_this_order, "sqlite")
+def _pinned(element: Any, compiler: Any, **words: Any) -> str:
+    return str(compiler.visit_join(element, **words)).replace(" JOIN ", " CROSS JOIN ", 1)
+
+
+@compiles(in_this_order)
+def _joined(element: Any, compiler: Any, **words: Any) -> str:
+    return str(compiler.visit_join(element, **words))

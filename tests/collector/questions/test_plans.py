@@ -45,7 +45,7 @@ def plans(fleet, name, words):
     told = []
     with questions.connected(fleet.data) as connection:
         event.listen(
-            connection.engine,
+            connection,
             "before_cursor_execute",
             lambda _c, _cursor, statement, parameters, *_: told.append((statement, parameters)),
         )
@@ -71,7 +71,7 @@ def test_no_question_of_the_screen_reads_a_whole_table(seeded, name):
 
 def test_the_search_for_plans_would_see_a_scan(seeded):
     found = plans(seeded, "subnets", {"since": "52w", "subnet": "10.10.0.0/16"})
-    assert any("USING INDEX" in step for _, plan in found for step in plan)
+    assert any("INDEX" in step for _, plan in found for step in plan)
     with questions.connected(seeded.data) as connection:
         rows = connection.exec_driver_sql("EXPLAIN QUERY PLAN SELECT * FROM report WHERE title='x'").fetchall()
     assert rows[0][3].startswith("SCAN report")
