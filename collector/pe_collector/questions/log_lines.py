@@ -18,15 +18,18 @@ from pe_collector.connection import Connection
 from pe_collector.questions.contract import Asked, Column, Parameter, Question, Unit
 from pe_collector.questions.filters import conditions
 from pe_collector.reports import logs_of
+from pe_collector.store.functions import in_this_order
 from pe_collector.store.postgres.dialect import search_vector, split_words
 from pe_collector.store.tables import log_line
 from pe_collector.store.views import reports
+from pe_collector.store.where import SQLITE
 
 # A report that has no verdict may still grow; after so long without a word its logs are taken as they are.
 QUIET_S = 60.0
 # Of one log at most so many lines are kept, each of them so long: a log that is nothing but errors says no more.
 MOST_LINES, MOST_TEXT = 500, 1000
 SPENT_S = 1.0
+MANY = 10_000
 _LEVELS = {"error": "Error", "fatal": "Error", "critical": "Error", "warning": "Warning", "warn": "Warning"}
 _WORD = re.compile(r'"([^"]+)"|(\S+)')
 _Line = tuple[str, str, int, str, str]
@@ -109,25 +112,43 @@ def words_of_text(words: str) -> str:
     return " & ".join(f"({phrase})" for phrase in phrases if phrase)
 
 
-def _matching(asked: Asked, words: str) -> sa.ColumnElement[bool]:
-    """The one expression that each engine says in its own way."""
-    if asked.connection.dialect.name == "sqlite":
-        search = sa.table("log_search", sa.column("rowid"), sa.column("log_search"))
-        found = sa.select(search.c.rowid).where(search.c.log_search.op("MATCH")(full_text(words)))
-        return log_line.c.search_key.in_(found)
+def _matching(asked: Asked, words: str, key: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """The one expression that each engine says in its own way; `key` is the line's in SQLite's search."""
+    if asked.connection.dialect.name == SQLITE:
+        return key.in_(_searched(words))
     vector: sa.ColumnElement[Any] = sa.literal_column(search_vector("log_line.text"))
     return vector.op("@@")(sa.func.to_tsquery("simple", words_of_text(words)))
+
+
+def _searched(words: str) -> sa.Select[Any]:
+    """Keys of the lines that hold the words."""
+    search = sa.table("log_search", sa.column("rowid"), sa.column("log_search"))
+    return sa.select(search.c.rowid).where(search.c.log_search.op("MATCH")(full_text(words)))
 
 
 def _logs(asked: Asked) -> sa.Select[Any]:
     own = [log_line.c[name] for name in ("path", "line", "level", "text", "report_id")]
     of_report = ("received_at", "machine_id", "code", "address", "prefix", "site", "server", "image", "outcome")
+    together, words = reports.c.report_id == log_line.c.report_id, asked.words["words"]
+    key: sa.ColumnElement[int] = log_line.c.search_key
+    found = sa.join(log_line, reports, together)
+    if _are_many(asked, words):
+        # From the newest report on until there are enough; with an expression for the key nothing is looked up by it.
+        found, key = in_this_order(reports, log_line, together), key + 0
     return (
         sa.select(*own, *(reports.c[name] for name in of_report))
-        .join_from(log_line, reports, reports.c.report_id == log_line.c.report_id)
-        .where(_matching(asked, asked.words["words"]), *conditions(reports, asked.filters))
+        .select_from(found)
+        .where(_matching(asked, words, key), *conditions(reports, asked.filters))
         .order_by(reports.c.received_at.desc(), log_line.c.report_id, log_line.c.path, log_line.c.line)
     )
+
+
+def _are_many(asked: Asked, words: str) -> bool:
+    """Whether more lines hold the words than should be looked up and sorted; PostgreSQL weighs that itself."""
+    if asked.connection.dialect.name != SQLITE:
+        return False
+    some = sa.select(sa.func.count()).select_from(_searched(words).limit(MANY).subquery())
+    return asked.connection.execute(some).scalar() == MANY
 
 
 LOGS = Question(

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from pe_agent.errors import UsageError
 from pe_collector import store
-from pe_collector.questions.log_lines import MOST_LINES, QUIET_S, catch_up, full_text
+from pe_collector.questions.log_lines import MANY, MOST_LINES, QUIET_S, catch_up, full_text
 from pe_collector.questions.log_reading import LogReading
 from pe_collector.store.frames import store_frames
 from pe_protos.v1 import report_pb2 as pb
@@ -28,9 +28,9 @@ class Store:
         self.fleet = Fleet(folder, time.time())
         self.path = store.create(folder)
 
-    def put(self, number, text, *, complete=True):
+    def put(self, number, text, *, complete=True, ago_s=0.0):
         report_id = bytes(15) + bytes([number])
-        arrived = store.Arrived(pb.Hello(protocol=1, report_id=report_id), "test", "", self.fleet.now_s)
+        arrived = store.Arrived(pb.Hello(protocol=1, report_id=report_id), "test", "", self.fleet.now_s - ago_s)
         frames = [pb.Frame(sequence=1, log=log(text))]
         if complete:
             frames.append(pb.Frame(sequence=2, summary=pb.Summary(status="fault")))
@@ -120,3 +120,20 @@ def test_of_a_log_that_is_nothing_but_errors_only_so_many_lines_are_kept(logs):
 def test_a_search_without_a_word_is_refused(words):
     with pytest.raises(UsageError, match="a word to look for"):
         full_text(words)
+
+
+def test_of_very_many_lines_the_newest_reports_come_first(logs):
+    """However they are looked up, and only as far as they are shown."""
+    reports = MANY // MOST_LINES + 2
+    for number in range(reports):
+        # Every other one came late.
+        text = "2026-11-22 10:00:00, Error   SP   often" + (" seldom" if number == 3 else "") + "\n"
+        logs.put(number, text * MOST_LINES, ago_s=60.0 * (number if number % 2 else reports - number))
+    assert logs.catch_up(QUIET_S * 2 * reports) == 0
+    rows = logs.fleet.rows("logs", words="often", limit=100_000)
+    assert len(rows) == reports * MOST_LINES > MANY
+    assert rows == sorted(rows, key=lambda row: (-row["received_at"], row["report_id"], row["path"], row["line"]))
+    assert logs.fleet.rows("logs", words="often", limit=700) == rows[:700]
+    assert logs.fleet.rows("logs", words="often seldom", limit=700) == [r for r in rows if "seldom" in r["text"]]
+    later = rows[5 * MOST_LINES]["received_at"] + 1.0
+    assert logs.fleet.rows("logs", words="often", since=later) == rows[: 5 * MOST_LINES][:1000]
