@@ -20,9 +20,9 @@ from pe_collector.analytics.parts import DERIVED, PARTS, Part
 from pe_collector.query import MOST_ROWS
 from pe_collector.query import Answer as Rows
 from pe_collector.questions import Answer, Question, ask
+from pe_collector.store.where import DUCKDB
 
 MOST_S = 60.0
-_NAME = "duckdb"
 _OF_THE_COLLECTOR = "is asked of the collector, not of its export: {}"
 # Question -> why an export cannot answer it.
 REFUSED: Mapping[str, str] = {
@@ -38,8 +38,8 @@ REFUSED: Mapping[str, str] = {
 class DuckDialect(PGDialect):
     """DuckDB speaks PostgreSQL's SQL but for dividing: two whole numbers give a fraction."""
 
-    name = _NAME
-    driver = _NAME
+    name = DUCKDB
+    driver = DUCKDB
     default_paramstyle = "qmark"
     supports_statement_cache = True
     div_is_floordiv = False
@@ -65,7 +65,7 @@ class DuckDialect(PGDialect):
         """Nothing is ever changed."""
 
 
-registry.register(_NAME, __name__, DuckDialect.__name__)
+registry.register(DUCKDB, __name__, DuckDialect.__name__)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def connected(folder: Path) -> Iterator[sa.Connection]:
     Raises:
         UsageError: there is no export, or no DuckDB.
     """
-    engine = sa.create_engine(f"{_NAME}://", creator=lambda: opened(folder), poolclass=NullPool)
+    engine = sa.create_engine(f"{DUCKDB}://", creator=lambda: opened(folder), poolclass=NullPool)
     with engine.connect() as connection:
         yield connection
 

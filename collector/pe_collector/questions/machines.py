@@ -14,6 +14,7 @@ from pe_collector.reports import report_document
 from pe_collector.store.addresses import address_key
 from pe_collector.store.tables import clash, machine_mark
 from pe_collector.store.views import boots, machines, reports
+from pe_collector.store.where import DUCKDB
 
 _KINDS = ("serial", "mac", "uuid", "name")
 # Sorts behind every letter a mark can have.
@@ -63,7 +64,7 @@ def _machines(asked: Asked) -> sa.Select[Any]:
 def _newest(asked: Asked) -> sa.ColumnElement[bool]:
     """Whether a report is its machine's newest."""
     other = reports.alias("newer")
-    if asked.connection.dialect.name == "duckdb":
+    if asked.connection.dialect.name == DUCKDB:
         # Machine by machine, as an index answers it, takes minutes where there is none.
         last = sa.func.arg_max(other.c.report_id, sa.func.row(other.c.received_at, other.c.report_id))
         of_all = sa.select(last).group_by(other.c.machine_id)

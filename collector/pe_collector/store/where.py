@@ -13,6 +13,8 @@ FILE_NAME = "collector.sqlite"
 VARIABLE = "PE_COLLECTOR_STORE"
 _SETTINGS = "collector.toml"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+# Exports are asked through it.
+DUCKDB = "duckdb"
 # Both are said; libpq knows the two.
 _SCHEMES = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgres": POSTGRESQL}
 _FILE = "sqlite:///"
