@@ -219,11 +219,19 @@ def rows(folder: Path, table: str, columns: str, at_once: int = 20_000) -> Itera
             yield part
 
 
-def to_csv(folder: Path, table: str, out: Path) -> None:
-    """A raw table as PostgreSQL's COPY takes it."""
+def in_csv(folder: Path, table: str, at_once: int = 1_000_000) -> Iterator[Path]:
+    """A raw table as PostgreSQL's COPY takes it, in files that are there one after the other."""
+    out = folder / f"{table}.csv"
     with closing(duckdb.connect(config={"threads": 2})) as reader:
         told = "(FORMAT csv, HEADER false, NULLSTR '\\N')"
-        reader.execute(f"COPY (SELECT * FROM '{folder}/raw/{table}.parquet') TO '{out}' {told}")
+        kept = f"read_parquet('{folder}/raw/{table}.parquet', file_row_number=true)"
+        (count,) = reader.execute(f"SELECT count(*) FROM {kept}").fetchone()  # type: ignore[misc]
+        for first in range(0, count, at_once):
+            part = f"file_row_number >= {first} AND file_row_number < {first + at_once}"
+            rows = f"SELECT * EXCLUDE (file_row_number) FROM {kept} WHERE {part}"
+            reader.execute(f"COPY ({rows}) TO '{out}' {told}")
+            yield out
+            out.unlink()
 
 
 TABLE_NAMES = ("report", *_OF_BOOT)

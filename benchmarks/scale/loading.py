@@ -54,7 +54,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     with cluster(sockets):
         url = f"postgresql://postgres@/postgres?host={sockets}"
         with closing(postgres_store.session(url, "")) as session:
-            for told in ("max_wal_size='8GB'", "maintenance_work_mem='512MB'", "shared_buffers='1GB'"):
+            for told in ("max_wal_size='2GB'", "maintenance_work_mem='512MB'", "shared_buffers='1GB'"):
                 session.execute(f"ALTER SYSTEM SET {told}")
             session.execute("SELECT pg_reload_conf()")
             session.execute("CREATE DATABASE fleet ENCODING UTF8 TEMPLATE template0")
@@ -72,14 +72,12 @@ def into_postgresql(folder: Path, url: str) -> None:
         for index, _ in found:
             session.execute(f"DROP INDEX {index}".encode())
         for table in fleet.TABLE_NAMES:
-            csv = folder / f"{table}.csv"
-            fleet.to_csv(folder, table, csv)
             names = fleet.columns_of(folder, table)
             told = f"COPY {table} ({', '.join(names)}) FROM STDIN (FORMAT csv, NULL '\\N')"
-            with csv.open("rb") as octets, session.cursor().copy(told.encode()) as copy:
-                while block := octets.read(_BLOCK):
-                    copy.write(block)
-            csv.unlink()
+            for csv in fleet.in_csv(folder, table):
+                with csv.open("rb") as octets, session.cursor().copy(told.encode()) as copy:
+                    while block := octets.read(_BLOCK):
+                        copy.write(block)
         for _, made in found:
             session.execute(made.encode())
         session.execute("ANALYZE")

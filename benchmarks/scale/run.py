@@ -42,23 +42,33 @@ class Size:
     """What was measured with so many reports; times by question and engine, seconds and octets by what they are of."""
 
     reports: int
-    observations: bool
     times: dict[tuple[str, str], Time] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     octets: dict[str, int] = field(default_factory=dict)
     taken: dict[str, Taken] = field(default_factory=dict)
+    engines: set[str] = field(default_factory=set)
+
+    @property
+    def observations(self) -> bool:
+        """Whether its reports have any."""
+        return self.reports <= MOST_WITH_OBSERVATIONS
 
 
-def measured(folder: Path, reports: int, done: Callable[[Size], None]) -> None:
-    """All of it, said engine by engine; `folder` is gone afterwards."""
-    size = Size(reports, reports <= MOST_WITH_OBSERVATIONS)
+def measured(folder: Path, size: Size, done: Callable[[Size], None]) -> None:
+    """All that is not known yet, said engine by engine; `folder` is gone afterwards."""
+    steps = {SQLITE: _sqlite, DUCKDB: _duckdb, POSTGRESQL: _postgresql}
+    missing = [engine for engine in steps if engine not in size.engines]
+    if not missing:
+        _say(f"{size.reports}: known")
+        return
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     try:
         with _watch(size, "make"):
-            fleet.make(folder, reports, observations=size.observations)
-        for step in (_sqlite, _duckdb, _postgresql):
-            step(size, folder)
+            fleet.make(folder, size.reports, observations=size.observations)
+        for engine in missing:
+            steps[engine](size, folder)
+            size.engines.add(engine)
             done(size)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,6 +78,7 @@ def _duckdb(size: Size, folder: Path) -> None:
     fleet.lay_out(folder)
     size.octets[DUCKDB] = _octets(folder / "history")
     _ask_all(size, Way(DUCKDB, partial(duck.connected, folder / "history"), folder / "history"))
+    shutil.rmtree(folder / "history")
 
 
 def _sqlite(size: Size, folder: Path) -> None:

@@ -68,9 +68,9 @@ ASKED = (
     Asking("patterns, as stored", "patterns", {}, screen=True),
     Asking("site hours, 24 h (cells)", "site-hours", {}, screen=True),
     Asking("subnet days, 24 h (cells)", "subnet-days", {"since": "24h"}, screen=True),
-    Asking("heat map, 24 h", "map", {}, screen=True),
+    Asking("heat map, 24 h (cells)", "map", {}, screen=True),
     Asking("one machine", "machine", {"machine": "SN000123"}, screen=True),
-    Asking("delivery, 24 h", "delivery", {}, screen=True),
+    Asking("delivery, 24 h (cells)", "delivery", {}, screen=True),
     Asking("machines", "machines", {}),
     Asking("machines of a serial", "machines", {"search": "SN0001"}),
     Asking("subnets, 24 h (from reports)", "subnets", {}),
@@ -83,7 +83,7 @@ ASKED = (
     Asking("nics, 30 d", "nics", _MONTH),
     Asking("slow, 24 h", "slow", {}),
     Asking("slow, 30 d", "slow", _MONTH),
-    Asking("delivery, 30 d", "delivery", _MONTH),
+    Asking("delivery, 30 d (cells)", "delivery", _MONTH),
     Asking("logs", "logs", {"words": "0x800706BA", "site": "site-7"}),
     Asking("probes, 24 h", "probes", {}, observed=True),
     Asking("probes, 30 d", "probes", _MONTH, observed=True),
@@ -153,7 +153,7 @@ def _timed(way: Way, asked: Asking) -> tuple[float, float, Rows]:
 def _rows(connection: sa.Connection, asked: Asking) -> Rows:
     if asked.question == "map":
         filters = parse_filters({}, "24h", NOW_S)
-        found = rows_of(connection, filters, Span(NOW_S - _DAY_S, NOW_S), {})
+        found = rows_of(Asked(connection, filters, {}, NOW_S), Span.of(filters, NOW_S), {})
         return [(row.name, row.boots, row.failed) for row in found]
     if asked.question == "patterns":
         with Asked(connection, Filters(), {}, NOW_S).bare() as bare:
