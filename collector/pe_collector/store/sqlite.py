@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def create(name: str) -> None:
         StoreError: the file cannot be made or is no database.
     """
     try:
-        os.close(os.open(name, os.O_CREAT | os.O_RDWR, 0o600))
+        _make_private(name)
         with closing(sqlite3.connect(name, timeout=BUSY_TIMEOUT_S)) as connection:
             connection.execute(f"PRAGMA page_size={PAGE_OCTETS}")
             connection.execute("PRAGMA journal_mode=WAL")
@@ -37,6 +37,16 @@ def create(name: str) -> None:
             _migrate(connection)
     except (OSError, sqlite3.Error) as exc:
         raise StoreError(f"{name}: {exc}; check that the folder is writable and the disk has room") from exc
+
+
+def _make_private(name: str) -> None:
+    """An empty file that only its owner may read; one that is there is not touched.
+
+    To open and close it here would drop the locks of all connections that this process has to it (POSIX says so of
+    any file), and the next process that closes it would take away the log to which they write.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def open_writer(name: str) -> sqlite3.Connection:
