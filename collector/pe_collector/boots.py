@@ -17,7 +17,6 @@ _OWN_FIELDS = frozenset({"address", "subnet", "prefix_length"})
 _WORST = {"fault": 0, "warning": 1, "unknown": 2, "incomplete": 3, "healthy": 4}
 # Attributes that the store works out from more than one fact, and their columns.
 _DERIVED = (("site", "site"), ("switch", "switch"), ("port", "switch_port"))
-_NOT_TRIED = ("skipped", "crashed")
 
 _Failures = Mapping[str, Mapping[str, str]]
 
@@ -33,7 +32,6 @@ class Boot:
         attributes: what else is known of the boot, by name; an absent or empty one is not known.
         failures: findings -> the target each was seen on (`10.10.9.20:5040`), or empty.
         doubtful: the same for findings that are little more than a guess.
-        reached: probes that gave an answer.
         outcome: the worst verdict of its reports: fault, warning, unknown, incomplete or healthy.
         verdict: the finding that the machine itself put first, or empty.
         link_to_address_s: seconds from the link to the first address; None when not known.
@@ -48,7 +46,6 @@ class Boot:
     attributes: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
     healthy: bool = False
-    reached: frozenset[str] = frozenset()
     doubtful: Mapping[str, str] = field(default_factory=dict)
     outcome: str = ""
     verdict: str = ""
@@ -59,7 +56,7 @@ class Boot:
 def boots_since(connection: Connection, since_s: float, until_s: float | None = None) -> list[Boot]:
     """Boots that sent a report since then, in order of time; of very many the newest MOST_REPORTS reports."""
     since_s = max(since_s, _oldest(connection))
-    parts = _Parts(_failures(connection, since_s), _reached(connection, since_s))
+    findings = _failures(connection, since_s)
     rows = connection.execute(
         "SELECT report_id, machine_id, boot_key, booted_at, received_at, carried, peer, address, prefix, attributes, "
         "outcome, verdict, site, switch, switch_port, link_to_address_s FROM report "
@@ -69,7 +66,7 @@ def boots_since(connection: Connection, since_s: float, until_s: float | None = 
     of_boot: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of_boot[row["boot_key"]].append(row)
-    boots = [_boot(those, parts) for those in of_boot.values()]
+    boots = [_boot(those, findings) for those in of_boot.values()]
     return sorted(boots, key=lambda boot: (boot.at_s, boot.report_id))
 
 
@@ -81,14 +78,6 @@ def host_of_peer(peer: str) -> str:
     return text.rpartition(":")[0] if text.count(":") == 1 else text
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What other tables say, by report: (finding -> target) of the sure and of the doubtful ones, and probes."""
-
-    findings: tuple[_Failures, _Failures]
-    reached: Mapping[str, frozenset[str]]
-
-
 def _oldest(connection: Connection) -> float:
     row = connection.execute(
         "SELECT received_at FROM report ORDER BY received_at DESC LIMIT 1 OFFSET ?", (MOST_REPORTS - 1,)
@@ -96,13 +85,18 @@ def _oldest(connection: Connection) -> float:
     return row["received_at"] if row else 0.0
 
 
-def _boot(rows: Sequence[Row], parts: _Parts) -> Boot:
+def _boot(rows: Sequence[Row], findings: tuple[_Failures, _Failures]) -> Boot:
     """The first report gives the time, the last one that knows an address the place; failures add up."""
     first = rows[0]
-    best = next((row for row in reversed(rows) if row["address"]), rows[-1])
-    worst = min(reversed(rows), key=lambda row: _WORST.get(row["outcome"], len(_WORST)))
-    attributes = json.loads(best["attributes"]) | {name: best[column] for name, column in _DERIVED if best[column]}
-    failed, doubtful = (_together(rows, findings) for findings in parts.findings)
+    best = worst = first
+    if len(rows) > 1:
+        best = next((row for row in reversed(rows) if row["address"]), rows[-1])
+        worst = min(reversed(rows), key=lambda row: _WORST.get(row["outcome"], len(_WORST)))
+    attributes = json.loads(best["attributes"])
+    for name in _OWN_FIELDS & attributes.keys():
+        del attributes[name]
+    attributes |= {name: best[column] for name, column in _DERIVED if best[column]}
+    failed, doubtful = (_together(rows, each) for each in findings)
     waits = [row["link_to_address_s"] for row in rows if row["link_to_address_s"] is not None]
     return Boot(
         report_id=best["report_id"],
@@ -111,10 +105,9 @@ def _boot(rows: Sequence[Row], parts: _Parts) -> Boot:
         at_s=first["booted_at"] if first["carried"] else first["received_at"],
         address=best["address"] or "",
         subnet=best["prefix"] or "",
-        attributes={name: value for name, value in attributes.items() if name not in _OWN_FIELDS},
+        attributes=attributes,
         failures=failed,
         healthy=not failed and rows[-1]["outcome"] == "healthy",
-        reached=frozenset().union(*(parts.reached.get(row["report_id"], frozenset()) for row in rows)),
         doubtful=doubtful,
         outcome=worst["outcome"],
         verdict=worst["verdict"],
@@ -137,6 +130,7 @@ def _together(rows: Sequence[Row], findings: _Failures) -> dict[str, str]:
 
 
 def _failures(connection: Connection, since_s: float) -> tuple[_Failures, _Failures]:
+    """By report, finding -> target of the sure and of the doubtful ones."""
     rows = connection.execute(
         "SELECT report_id, finding, evidence, finding.confidence FROM finding JOIN report USING (report_id) "
         "WHERE received_at>=? ORDER BY report_id, sequence",
@@ -149,15 +143,3 @@ def _failures(connection: Connection, since_s: float) -> tuple[_Failures, _Failu
         found = sure if (row["confidence"] or 0.0) >= LEAST_CONFIDENCE else doubtful
         found[row["report_id"]].setdefault(row["finding"], next(filter(None, targets), ""))
     return dict(sure), dict(doubtful)
-
-
-def _reached(connection: Connection, since_s: float) -> dict[str, frozenset[str]]:
-    rows = connection.execute(
-        "SELECT DISTINCT report_id, probe FROM observation JOIN report USING (report_id) "
-        "WHERE received_at>=? AND observation.outcome NOT IN (?,?)",
-        (since_s, *_NOT_TRIED),
-    )
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for report_id, probe in rows:
-        found[report_id].add(probe)
-    return {report_id: frozenset(probes) for report_id, probes in found.items()}

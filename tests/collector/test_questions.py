@@ -80,7 +80,6 @@ def test_boots_carry_failures_with_their_targets(filled, data):
     with closing(store.open_reader(data / store.FILE_NAME)) as connection:
         (boot,) = boots.boots_since(connection, 0.0)
     assert boot.failures == {"wds-rpc-filtered": "10.10.9.20:5040"}
-    assert boot.reached == {"address", "wds-rpc"}
     assert (boot.address, boot.subnet, boot.healthy) == ("10.10.1.23", "10.10.1.0/24", False)
     assert boot.attributes["image"] == "WinPE-x64"
 

@@ -63,6 +63,18 @@ class Addresses:
         ranks = np.array([rank.get(number, -1) for number in addresses], dtype=np.int32)
         return cls(ranks, numbers, _shared_bits(numbers), subnets)
 
+    def taken(self, rows: _Places) -> Addresses | None:
+        """Those of these rows; None when none of them has one."""
+        ranks = self.ranks[rows]
+        known = np.unique(ranks[ranks >= 0])
+        if not len(known):
+            return None
+        place = np.full(len(self.numbers) + 1, -1, dtype=np.int32)
+        place[known] = np.arange(len(known), dtype=np.int32)
+        # What two addresses share, all between them share.
+        shared = np.minimum.reduceat(self.shared[: known[-1]], known[:-1]) if len(known) > 1 else self.shared[:0]
+        return Addresses(place[ranks], tuple(self.numbers[n] for n in known.tolist()), shared, self.subnets)
+
     def ranges(self, failing: npt.NDArray[np.float64], at_least: float) -> list[PrefixRange]:
         """Every stretch that a prefix can make and that holds `at_least` of the failing weight given by rank.
 

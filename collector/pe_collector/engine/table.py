@@ -89,6 +89,17 @@ def table_of(rows: Sequence[Row], subnets: Sequence[str] = ()) -> Table:
     )
 
 
+def taken(column: Column, rows: Places) -> Column:
+    """The column of these rows; a value that none of them has is gone."""
+    codes = column.codes[rows]
+    known = np.unique(codes[codes != MISSING])
+    if len(known) == len(column.values):
+        return Column(codes, column.values)
+    place = np.full(len(column.values) + 1, MISSING, dtype=np.int32)
+    place[known] = np.arange(len(known), dtype=np.int32)
+    return Column(place[codes], tuple(column.values[code] for code in known.tolist()))
+
+
 def _marks(rows: Sequence[Row]) -> tuple[Codes, ...]:
     most = max((len(row.marks) for row in rows), default=0)
     padded = [(*row.marks, *("",) * (most - len(row.marks))) for row in rows]

@@ -10,6 +10,7 @@ from pe_collector.boots import Boot
 from pe_collector.findings.changes import Change, near_onset
 from pe_collector.findings.pairs import paired_with
 from pe_collector.findings.pattern import Considered, Pattern
+from pe_collector.findings.rows import Seen
 from pe_collector.findings.sentences import iso, pattern_sentence, title
 from pe_collector.findings.slow import SLOW, usual_wait_s
 from pe_collector.statistics import exact_interval
@@ -17,7 +18,7 @@ from pe_collector.statistics import exact_interval
 _SLOW = frozenset({SLOW, "late-address"})
 
 
-def document_of(pattern: Pattern, boots: Sequence[Boot] = (), changes: Sequence[Change] = ()) -> dict[str, Any]:
+def document_of(pattern: Pattern, seen: Seen | None = None, changes: Sequence[Change] = ()) -> dict[str, Any]:
     """One pattern; times are ISO 8601 in UTC, intervals the exact ones of 95 %."""
     counts = pattern.counts
     inside = exact_interval(counts.failed, counts.boots)
@@ -47,9 +48,9 @@ def document_of(pattern: Pattern, boots: Sequence[Boot] = (), changes: Sequence[
         "alternatives": [{"conditions": dict(a.conditions), "decided_by": a.decided_by} for a in pattern.alternatives],
         "ruled_out": [{**asdict(row), "because": row.because} for row in pattern.ruled_out],
         "considered": [*map(_considered, pattern.considered)],
-        "paired": paired_with(boots, pattern) if boots and not pattern.said else [],
+        "paired": paired_with(seen, pattern) if seen and not pattern.said else [],
         "changes": near_onset(pattern, changes),
-        "wait_s": _waits(pattern, boots),
+        "wait_s": _waits(pattern, seen.boots if seen else ()),
         "last_failed_s": pattern.failed[-1].at_s,
         "evidence": list(_evidence(pattern)),
     }

@@ -13,6 +13,7 @@ from pe_collector.findings.changes import read_changes
 from pe_collector.findings.documents import document_of
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.look import Look, look
+from pe_collector.findings.rows import Seen
 from pe_collector.findings.stages import same_class
 from pe_collector.prefixes import parse_prefix
 
@@ -63,7 +64,8 @@ def note(connection: Connection, seen: Look, now_s: float, there: str) -> Noted:
     """The patterns of a look beside those of the last one."""
     before = stored(connection)
     changes = read_changes(connection)
-    found = [_known(document_of(pattern, seen.boots, changes), pattern.ended_s) for pattern in seen.patterns]
+    boots = Seen(seen.boots)
+    found = [_known(document_of(pattern, boots, changes), pattern.ended_s) for pattern in seen.patterns]
     now = [*_with_old_ids(found, before)]
     known = {boot.report_id for boot in seen.boots}
     lasting = {name: live for name, live in before.items() if _is_there(live.cause, known, now)}

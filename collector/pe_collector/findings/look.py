@@ -10,7 +10,7 @@ from pe_collector.connection import Connection
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.pairs import fault_or_well, pairs
 from pe_collector.findings.pattern import Pattern
-from pe_collector.findings.rows import with_telling_values
+from pe_collector.findings.rows import Seen, with_telling_values
 from pe_collector.findings.search import search
 from pe_collector.findings.server_events import with_server_events
 from pe_collector.findings.silence import silence_of, silent_boots
@@ -42,13 +42,13 @@ def look(connection: Connection, filters: Filters) -> Look:
 
 def find_patterns(boots: Sequence[Boot], silent: Sequence[Boot] = ()) -> list[Pattern]:
     """Faults, warnings (slow addresses too), silence, and pairs of values that the same machines tell apart."""
-    boots = with_telling_values(boots)
-    faults = [one for one in search(boots, fault_or_well, FAULT) if _stands(one)]
-    warnings = [one for one in _warnings(boots) if _stands(one)]
+    seen = Seen(tuple(with_telling_values(boots)))
+    faults = [one for one in search(seen, fault_or_well, FAULT) if _stands(one)]
+    warnings = [one for one in _warnings(seen) if _stands(one)]
     together = _folded(faults, warnings)
     if _enough(silent):
-        together += [one for one in search([*boots, *silent], silence_of, SILENCE) if _stands(one)]
-    together += pairs(boots, together)
+        together += [one for one in search(Seen((*seen.boots, *silent)), silence_of, SILENCE) if _stands(one)]
+    together += pairs(seen, together)
     return sorted(together, key=lambda one: (-one.score, one.id))
 
 
@@ -61,13 +61,13 @@ def _enough(boots: Sequence[Boot]) -> bool:
     return len({boot.machine_id for boot in boots}) >= _FEWEST_MACHINES
 
 
-def _warnings(boots: Sequence[Boot]) -> list[Pattern]:
-    signature_of = warning_or_slow(boots)
-    warned = [boot for boot in boots if signature_of(boot) not in ("", None, fault_of(boot))]
+def _warnings(seen: Seen) -> list[Pattern]:
+    signature_of = warning_or_slow(seen.boots)
+    warned = [boot for boot in seen.boots if signature_of(boot) not in ("", None, fault_of(boot))]
     if not _enough(warned):
         return []
     names = {name for boot in warned if (name := signature_of(boot))}
-    found = search(boots, signature_of, WARNING)
+    found = search(seen, signature_of, WARNING)
     return [one for one in found if names & set(one.signature[:1])]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from pe_collector.boots import Boot
 from pe_collector.engine.paired import Pairing, compare
 from pe_collector.findings.pattern import Pattern
-from pe_collector.findings.rows import Ground, ground_of
+from pe_collector.findings.rows import Ground, Seen, ground_of
 from pe_collector.findings.stages import fault_of
 from pe_collector.statistics import Counts
 
@@ -23,10 +23,11 @@ _FEWEST_MACHINES = 4
 _ALPHA = 0.05
 
 
-def pairs(boots: Sequence[Boot], explained: Iterable[Pattern]) -> list[Pattern]:
+def pairs(seen: Seen, explained: Iterable[Pattern]) -> list[Pattern]:
     """Pairs of values that the same machines tell apart, among the boots that no other pattern explains."""
     explained = list(explained)
-    ground = ground_of([boot for boot in boots if not any(_is_told(boot, one) for one in explained)], fault_or_well)
+    told = [(frozenset(one.signature), frozenset(one.machines)) for one in explained]
+    ground = ground_of(seen, lambda boot: None if _is_told(boot, told) else fault_or_well(boot))
     if not any(ground.signatures):
         return []
     compared = [*_compared(ground)]
@@ -41,9 +42,10 @@ def pairs(boots: Sequence[Boot], explained: Iterable[Pattern]) -> list[Pattern]:
     return [_pattern(ground, pairing, len(compared)) for pairing in best.values()]
 
 
-def _is_told(boot: Boot, pattern: Pattern) -> bool:
-    """Whether a pattern says why this boot failed; a retry too, which it does not count."""
-    return fault_of(boot) in pattern.signature and boot.machine_id in pattern.machines
+def _is_told(boot: Boot, told: Iterable[tuple[frozenset[str], frozenset[str]]]) -> bool:
+    """Whether a pattern (signatures, machines) says why this boot failed; a retry too, which it does not count."""
+    fault = fault_of(boot)
+    return any(fault in signatures and boot.machine_id in machines for signatures, machines in told)
 
 
 def fault_or_well(boot: Boot) -> str | None:
@@ -52,10 +54,12 @@ def fault_or_well(boot: Boot) -> str | None:
     return fault if fault or boot.healthy or boot.outcome in ("healthy", "warning") else None
 
 
-def paired_with(boots: Sequence[Boot], pattern: Pattern) -> list[str]:
+def paired_with(seen: Seen, pattern: Pattern) -> list[str]:
     """What the same machines say of the conditions of a pattern: sentences, the surest first."""
+    if pattern.conditions.keys().isdisjoint(_TRIED):
+        return []
     signatures = set(pattern.signature)
-    ground = ground_of(boots, lambda boot: fault_or_well(boot) if fault_of(boot) in {"", *signatures} else None)
+    ground = ground_of(seen, lambda boot: fault_or_well(boot) if fault_of(boot) in {"", *signatures} else None)
     found = [
         pairing
         for name in _TRIED

@@ -1,13 +1,21 @@
-"""How do boots become rows of the engine's table? One signature a boot, one machine a machine."""
+"""How do boots become rows of the engine's table? One signature a boot, one machine a machine.
+
+Several searches look at the same boots, each at those that say something about its signatures. What stays the same
+in all of them, values as codes and addresses as numbers, is worked out once.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
 
 from pe_collector.boots import Boot
-from pe_collector.engine.table import Row, Table, table_of
+from pe_collector.engine.addresses import Addresses
+from pe_collector.engine.table import MISSING, Codes, Column, Flags, Places, Table, encode, taken
 
 # Known only when something failed, so that every boot that has it failed: no condition.
 _CONSEQUENCES = frozenset({"last_hop"})
@@ -19,6 +27,25 @@ _AS_OFTEN = 0.5
 _FROM_ONE_SOURCE = 3
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Boots that are searched, in order of time, and what all searches share of them."""
+
+    boots: tuple[Boot, ...]
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """Each attribute that a boot has, by name, a code for each boot."""
+        names = sorted({name for boot in self.boots for name in boot.attributes})
+        return {name: Column(*encode([boot.attributes.get(name, "") for boot in self.boots])) for name in names}
+
+    @cached_property
+    def addresses(self) -> Addresses | None:
+        """The address of each boot, and the subnets that machines report."""
+        subnets = sorted({boot.subnet for boot in self.boots} - {""})
+        return Addresses.of([boot.address for boot in self.boots], subnets)
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """A table and the boots that its rows stand for, in the same order."""
@@ -28,21 +55,33 @@ class Ground:
     signatures: tuple[str, ...]
 
 
-def ground_of(boots: Sequence[Boot], signature_of: Callable[[Boot], str | None]) -> Ground:
-    """The table of these boots.
+def ground_of(seen: Seen, signature_of: Callable[[Boot], str | None]) -> Ground:
+    """The table of those boots that say something.
 
     `signature_of` gives the signature of a failed boot, '' for one that is well in this respect and None for one
     that says nothing about it.
     """
-    told = [(boot, signature) for boot in boots if (signature := signature_of(boot)) is not None]
-    names = _names(told)
-    labels = machine_labels([boot for boot, _ in told], {boot.report_id for boot, signature in told if signature})
-    rows = [
-        (_row(boot, signature, labels.get(boot.report_id, boot.machine_id), names), boot) for boot, signature in told
+    told = [
+        (row, boot, signature) for row, boot in enumerate(seen.boots) if (signature := signature_of(boot)) is not None
     ]
-    rows.sort(key=lambda pair: (pair[0].at_s, pair[0].machine, pair[0].signature))
-    table = table_of([row for row, _ in rows], sorted({boot.subnet for boot in boots if boot.subnet}))
-    return Ground(table, tuple(boot for _, boot in rows), tuple(row.signature for row, _ in rows))
+    labels = machine_labels([boot for _, boot, _ in told], {boot.report_id for _, boot, mark in told if mark})
+    machines, machine_names = encode([labels.get(boot.report_id, boot.machine_id) for _, boot, _ in told])
+    outcomes, signatures = encode([signature for *_, signature in told])
+    at_s = np.array([boot.at_s for _, boot, _ in told], dtype=np.float64)
+    order = np.lexsort((outcomes, machines, at_s))
+    rows = np.array([row for row, *_ in told], dtype=np.int64)[order]
+    failed = outcomes[order] != MISSING
+    table = Table(
+        at_s=at_s[order],
+        machines=machines[order],
+        outcomes=(outcomes[order] + 1).astype(np.int32),
+        signatures=("", *signatures),
+        columns={name: taken(seen.columns[name], rows) for name in _conditions(seen, rows, failed)},
+        addresses=seen.addresses.taken(rows) if seen.addresses else None,
+        machine_names=machine_names,
+    )
+    kept = [told[place] for place in order.tolist()]
+    return Ground(table, tuple(boot for _, boot, _ in kept), tuple(signature for *_, signature in kept))
 
 
 def machine_labels(boots: Sequence[Boot], failed: frozenset[str] | set[str]) -> dict[str, str]:
@@ -90,31 +129,21 @@ def _without(boot: Boot, names: Collection[str]) -> Boot:
     return replace(boot, attributes={key: value for key, value in boot.attributes.items() if key not in names})
 
 
-def _row(boot: Boot, signature: str, machine: str, names: frozenset[str]) -> Row:
-    attributes = {name: value for name, value in boot.attributes.items() if name in names and value}
-    return Row(boot.at_s, machine, signature, boot.address, attributes)
+def _conditions(seen: Seen, rows: Places, failed: Flags) -> Iterator[str]:
+    """Attributes that can be a condition: they tell boots apart, and are known before a boot fails."""
+    for name, column in seen.columns.items():
+        codes = column.codes[rows]
+        known = codes != MISSING
+        if name not in _CONSEQUENCES and _varies(codes[known]) and _known_before(known, failed):
+            yield name
 
 
-def _names(told: Sequence[tuple[Boot, str]]) -> frozenset[str]:
-    """Attributes that can be a condition: known before the boot failed."""
-    known: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
-    sizes = Counter(bool(signature) for _, signature in told)
-    for boot, signature in told:
-        known[bool(signature)].update(name for name, value in boot.attributes.items() if value)
-    shares = {failed: _shares(counted, sizes[failed]) for failed, counted in known.items()}
-    return frozenset(
-        name
-        for name in _varying(told) - _CONSEQUENCES
-        if (not sizes[False] or shares[False].get(name, 0.0) >= _AS_OFTEN * shares[True].get(name, 0.0))
-    )
+def _varies(codes: Codes) -> bool:
+    return len(codes) > 0 and bool(codes.min() != codes.max())
 
 
-def _varying(told: Sequence[tuple[Boot, str]]) -> set[str]:
-    """Attributes with more than one value: the others tell no boots apart."""
-    pairs = {pair for boot, _ in told for pair in boot.attributes.items() if pair[1]}
-    counted = Counter(name for name, _ in pairs)
-    return {name for name, count in counted.items() if count > 1}
-
-
-def _shares(counted: Counter[str], size: int) -> Mapping[str, float]:
-    return {name: count / max(1, size) for name, count in counted.items()}
+def _known_before(known: Flags, failed: Flags) -> bool:
+    if failed.all():
+        return True
+    failed_share = float(known[failed].mean()) if failed.any() else 0.0
+    return float(known[~failed].mean()) >= _AS_OFTEN * failed_share

@@ -13,7 +13,7 @@ from pe_collector.engine.model import Explanation
 from pe_collector.engine.nodes import Node
 from pe_collector.findings.account import considered
 from pe_collector.findings.pattern import Alternative, Pattern
-from pe_collector.findings.rows import Ground, ground_of
+from pe_collector.findings.rows import Ground, Seen, ground_of
 from pe_collector.findings.ruled_out import Beside, ruled_out
 from pe_collector.findings.stages import stages_for
 from pe_collector.findings.targets import host_of
@@ -29,13 +29,13 @@ _MACHINES_AFTER = 2
 
 
 def search(
-    boots: Sequence[Boot], signature_of: Callable[[Boot], str | None], kind: str, settings: Settings = SETTINGS
+    seen: Seen, signature_of: Callable[[Boot], str | None], kind: str, settings: Settings = SETTINGS
 ) -> list[Pattern]:
     """The patterns among these boots, the clearest first; `signature_of` as for `ground_of`."""
-    ground = ground_of(boots, signature_of)
+    ground = ground_of(seen, signature_of)
     if not any(ground.signatures):
         return []
-    settings = replace(settings, stages=stages_for(ground.signatures))
+    settings = replace(settings, stages=stages_for({*ground.signatures} - {""}))
     account = Account(ground.table, settings)
     chosen = account.explain()
     return [_pattern(ground, account, one, kind) for one in chosen]

@@ -35,6 +35,8 @@ def fault_of(boot: Boot) -> str:
 
     What is little more than a guess counts only where the verdict is a fault and nothing better is known.
     """
+    if not boot.failures and boot.outcome != Status.FAULT:
+        return ""
     faults = [name for name in boot.failures if _is_fault(name, boot)]
     if not faults and boot.outcome == Status.FAULT:
         faults = [*(boot.failures or boot.doubtful)]
@@ -43,6 +45,8 @@ def fault_of(boot: Boot) -> str:
 
 def warning_of(boot: Boot) -> str:
     """The finding at the earliest stage of a boot that went on all the same, or that failed at a later one."""
+    if not boot.failures:
+        return ""
     warnings = [name for name in boot.failures if not _is_fault(name, boot)]
     first = _earliest(warnings, boot)
     fault = fault_of(boot)
@@ -82,6 +86,7 @@ def _stage(name: str) -> int:
     return known.of(name) if name in known.order or place is None else place
 
 
+@functools.lru_cache(maxsize=4096)
 def _place(name: str) -> int | None:
     """The stage of a finding that is called probe-reason; the longest probe that fits."""
     probe = max((probe for probe in probe_stages() if name.startswith(f"{probe}-")), key=len, default="")

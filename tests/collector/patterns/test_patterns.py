@@ -8,6 +8,7 @@ from pe_collector.engine.greedy import Settings
 from pe_collector.findings.documents import document_of
 from pe_collector.findings.look import find_patterns
 from pe_collector.findings.pairs import fault_or_well
+from pe_collector.findings.rows import Seen
 from pe_collector.findings.search import search
 from pe_collector.findings.sentences import pattern_sentence
 from pe_collector.prefixes import holds_address
@@ -218,10 +219,7 @@ def test_boots_that_lack_the_attribute_are_neither_inside_nor_elsewhere():
 
 
 def test_a_boot_that_failed_earlier_is_no_evidence_about_a_later_stage():
-    early = [
-        replace(boot(f"e{n}", f"e{n}", n * 60, "10.10.2.99", "no-image"), reached=frozenset({"address"}))
-        for n in range(30)
-    ]
+    early = [boot(f"e{n}", f"e{n}", n * 60, "10.10.2.99", "no-image") for n in range(30)]
     (found,) = (p for p in find_patterns(story() + early) if p.signature == (FILTERED,))
     assert found.counts.boots_elsewhere == 46
 
@@ -317,8 +315,8 @@ def test_the_same_cause_keeps_its_identifier_when_more_boots_arrive():
 
 
 def test_more_machines_can_be_demanded():
-    assert search(story(), fault_or_well, "fault", Settings(machines=6)) != []
-    assert search(story(), fault_or_well, "fault", Settings(machines=7)) == []
+    assert search(Seen(tuple(story())), fault_or_well, "fault", Settings(machines=6)) != []
+    assert search(Seen(tuple(story())), fault_or_well, "fault", Settings(machines=7)) == []
 
 
 def test_the_sentence_says_time_place_cause_and_counts():
