@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +51,7 @@ class Recorder:
     _shipment: Shipment | None = None
     _hello: bytes = b""
     _unkept: str = ""
+    _json_path: str = ""
     _no_wire: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _beginning: threading.Thread | None = None
@@ -154,9 +156,15 @@ class Recorder:
             raise NotDelivered(f"{problem}; {exc}") from exc
 
     def _uploaded(self, uploader: Uploader, timeout_s: float) -> Stored:
+        # Kept before TLS may have to be unpacked, which takes room, and before this machine may be switched off.
+        self._kept_path()
         stored = uploader.send(parcel_of(self.report(), self.clock()), timeout_s)
         if not stored.complete:
             raise NotDelivered(f"{stored.collector} has only the first {stored.stored_through} records")
+        if self._json_path:
+            # A medium that keeps it leaves one to be sent twice.
+            with contextlib.suppress(OSError):
+                Path(self._json_path).unlink(missing_ok=True)
         return stored
 
     def _name(self) -> str:
@@ -201,7 +209,9 @@ class Recorder:
     def _kept_path(self) -> str:
         if self._spool is not None and not self._unkept:
             return str(self._spool.path)
-        return self._kept_as_json(self.folders) if self._spool is None else ""
+        if self._spool is None and not self._json_path:
+            self._json_path = self._kept_as_json(self.folders)
+        return self._json_path
 
     def _kept_as_json(self, folders: Iterable[Path]) -> str:
         refusals = []

@@ -244,6 +244,21 @@ def test_an_agent_without_any_wheel_uploads_its_report(uploads, tmp_path):
     ((complete, outcome),) = uploads.reports("complete, outcome")
     assert complete == 1
     assert outcome == json.loads(done.stdout)["verdict"]["status"]
+    assert list((tmp_path / "spool").glob("*.jsonl")) == []
+
+
+def test_an_agent_without_any_wheel_that_is_killed_while_it_uploads_leaves_its_report(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        arguments = ["report", "--quiet", "--only", "architecture", "--spool", str(tmp_path / "spool"), "--plain"]
+        arguments += ["--upload", f"127.0.0.1:{listener.getsockname()[1]}"]
+        code = f"{BLOCKER}\nfrom pe_agent.cli import run\nsys.exit(run({arguments!r}))"
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL) as agent:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(1)
+                agent.kill()
+    (path,) = (tmp_path / "spool").glob("*.jsonl")
+    assert json.loads(path.read_text())["summary"]
 
 
 def test_a_stop_waits_for_the_upload_under_way(uploads):
