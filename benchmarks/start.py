@@ -66,7 +66,7 @@ def main() -> None:
     if WINE is None or not (PYTHON / "python.exe").exists() or not list(WHEELS.glob("grpcio-*win_amd64.whl")):
         sys.exit("needs wine64, .ci/windows-python and .ci/windows-wheels")
     with tempfile.TemporaryDirectory() as name:
-        payload, *_ = (_built(Path(name), *options) for options in ((), ("--tls",), ("--full",)))
+        payload, *_ = (_built(Path(name), *options) for options in ((), ("--full",)))
         with _machine(Path(name), payload) as (folder, environment):
             runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
             _time_hook(runs, folder, environment)

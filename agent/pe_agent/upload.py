@@ -111,9 +111,12 @@ def _exchange(connection: _Connection, octets: bytes, headers: dict[str, str]) -
 
 def _context(ca: bytes) -> ssl.SSLContext:
     try:
-        import ssl  # noqa: PLC0415 - a lean payload comes without it
+        from pe_agent import tls_parts  # noqa: PLC0415 - most runs never upload
+
+        tls_parts.make_loadable()
+        import ssl  # noqa: PLC0415 - a lean payload has it packed
     except ImportError as exc:
-        raise _Failed(f"upload: ssl does not load here ({exc}); build the payload with --tls", passing=False) from exc
+        raise _Failed(f"upload: {exc}", passing=False) from exc
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

@@ -54,13 +54,12 @@ def pe_image(*words):
 
 @pytest.fixture(scope="module")
 def payload(tmp_path_factory):
-    """With Python's own TLS, as one way of delivery needs it."""
     folder = tmp_path_factory.mktemp("payload")
     with zipfile.ZipFile(folder / "python.zip", "w") as archive:
         for file in WINDOWS_PYTHON.iterdir():
             archive.write(file, file.name)
     words = ["--python", folder / "python.zip", "--wheels", WINDOWS_WHEELS, "--output", folder / "payload.zip"]
-    built = pe_image("payload", "--tls", *words)
+    built = pe_image("payload", *words)
     assert built.returncode == 0, built.stderr
     return folder / "payload.zip"
 
@@ -180,10 +179,11 @@ def booting(tmp_path, machine, wim):
 
 def needed_dlls(payload):
     from pe_image.audit import needs_of
+    from pe_image.payload_tls import with_packed
 
     with zipfile.ZipFile(payload) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    return {need.dll for need in needs_of(files)}
+    return {need.dll for need in needs_of(with_packed(files))}
 
 
 def end_agents(machine):

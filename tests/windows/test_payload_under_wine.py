@@ -20,6 +20,10 @@ WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" /
 WINDOWS_WHEELS = Path(os.environ.get("PE_WINDOWS_WHEELS", REPOSITORY / ".venv" / "windows-wheels"))
 WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
 MINGW = shutil.which("x86_64-w64-mingw32-gcc")
+# Where the agent unpacks Python's TLS, and what that is.
+UNPACKED = "spool/tls"
+TLS_PARTS = {"_ssl.pyd", "libcrypto-3.dll", "libssl-3.dll"}
+CLOSED = "127.0.0.1:1"
 SHIM = Path(__file__).with_name("bcryptprimitives.c")
 STORY = "2008-07-28 10:15:01, Error                 IBS    CreateClientSession: Error code [0x800706BA]\r\n"
 
@@ -83,18 +87,49 @@ def build_payload(folder):
 
 @pytest.fixture
 def collector(tmp_path):
-    """A collector process with TLS on loopback: its data folder and address."""
+    """A collector process with TLS on loopback: its data folder, its address for streams and that for uploads."""
     data = tmp_path / "collector"
     program = [sys.executable, "-m", "pe_collector"]
     subprocess.run([*program, "init", "--data", str(data)], check=True, capture_output=True)
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{sock.getsockname()[1]}"
-    serve = [*program, "serve", "--data", str(data), "--ingest", address]
+    address, upload = free_address(), free_address()
+    serve = [*program, "serve", "--data", str(data), "--ingest", address, "--upload", upload]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as process:
         assert "(TLS)" in process.stdout.readline()
-        yield data, address
+        assert "for uploads" in process.stdout.readline()
+        yield data, address, upload
         process.terminate()
+
+
+def free_address():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{sock.getsockname()[1]}"
+
+
+def trust(machine, data, ca=None):
+    """Lay token and CA certificate beside the agent, and nothing unpacked; returns the options that name them."""
+    shutil.rmtree(machine.folder / "spool", ignore_errors=True)
+    shutil.copyfile(ca or data / "ca.pem", machine.folder / "ca.pem")
+    shutil.copyfile(data / "first.token", machine.folder / "token")
+    return r"/ca:C:\pe-agent\ca.pem", r"/token-file:C:\pe-agent\token"
+
+
+def another_ca(folder):
+    init = [sys.executable, "-m", "pe_collector", "init", "--data", str(folder)]
+    subprocess.run(init, check=True, capture_output=True)
+    return folder / "ca.pem"
+
+
+def stored_log(data, told):
+    """What the collector has of the log that a report read."""
+    command = [sys.executable, "-m", "pe_collector", "show", told["code"], "--data", str(data)]
+    command += ["--log", told["observations"][-1]["target"]]
+    return subprocess.run(command, capture_output=True, check=True).stdout.decode()
+
+
+def kept(machine):
+    """The reports that wait in the agent's folder."""
+    return [path for path in (machine.folder / "spool").iterdir() if path.suffix in (".pespool", ".jsonl")]
 
 
 def report(machine, *flags, **more):
@@ -106,28 +141,62 @@ def report(machine, *flags, **more):
 
 
 def test_a_report_is_streamed_over_tls_and_stored(machine, collector):
-    data, address = collector
-    for name, source in (("ca.pem", "ca.pem"), ("token", "first.token")):
-        shutil.copyfile(data / source, machine.folder / name)
-    flags = (f"/collector:{address}", r"/ca:C:\pe-agent\ca.pem", r"/token-file:C:\pe-agent\token", "/timeout:30")
-    done, told = report(machine, *flags)
+    data, address, upload = collector
+    ways = (f"/collector:{address}", f"/upload:{upload}", "/timeout:30")
+    done, told = report(machine, *trust(machine, data), *ways)
     assert done.returncode == 20, done.stderr
     assert told["verdict"]["finding_id"] == "wds-client-session-failed"
-    command = [sys.executable, "-m", "pe_collector", "show", told["code"], "--data", str(data)]
-    command += ["--log", told["observations"][-1]["target"]]
-    assert subprocess.run(command, capture_output=True, check=True).stdout == STORY.encode()
+    assert stored_log(data, told) == STORY
+    # Python's own TLS was not needed.
+    assert not (machine.folder / UNPACKED).exists()
 
 
 def test_a_collector_with_another_ca_gets_nothing(machine, collector, tmp_path):
-    data, address = collector
-    other = tmp_path / "other"
-    init = [sys.executable, "-m", "pe_collector", "init", "--data", str(other)]
-    subprocess.run(init, check=True, capture_output=True)
-    shutil.copyfile(other / "ca.pem", machine.folder / "ca.pem")
-    shutil.copyfile(data / "first.token", machine.folder / "token")
-    flags = (f"/collector:{address}", r"/ca:C:\pe-agent\ca.pem", r"/token-file:C:\pe-agent\token", "/timeout:6")
-    done, _ = report(machine, *flags)
+    data, address, _ = collector
+    done, _ = report(
+        machine, *trust(machine, data, another_ca(tmp_path / "other")), f"/collector:{address}", "/timeout:6"
+    )
     assert done.returncode == 30
+
+
+# What keeps gRPC from working: DLLs that the image lacks, or a port that is closed.
+NO_GRPC = {"does not load": "dbghelp=d", "is blocked": "", "no wheel with machine code loads": "dbghelp,pdh,python3=d"}
+
+
+@pytest.mark.parametrize("grpc", NO_GRPC)
+def test_where_grpc_does_not_work_the_report_goes_by_https(machine, collector, grpc):
+    data, _, upload = collector
+    ways = (f"/collector:{CLOSED}", f"/upload:{upload}", "/timeout:30")
+    done, told = report(machine, *trust(machine, data), *ways, overrides=NO_GRPC[grpc])
+    assert f"by {upload}, safe to reboot" in told["delivery"], done.stderr
+    assert (done.returncode, stored_log(data, told)) == (20, STORY)
+    assert {path.name for path in (machine.folder / UNPACKED).iterdir()} == TLS_PARTS
+    assert kept(machine) == []
+
+
+def test_by_https_too_a_collector_with_another_ca_gets_nothing(machine, collector, tmp_path):
+    data, _, upload = collector
+    flags = trust(machine, data, another_ca(tmp_path / "other"))
+    done, told = report(machine, *flags, f"/upload:{upload}", "/timeout:3")
+    assert done.returncode == 30
+    assert "certificate is refused" in told["delivery"]
+    assert len(kept(machine)) == 1
+
+
+def test_a_damaged_archive_of_tls_is_told_and_costs_no_report(machine, collector):
+    data, _, upload = collector
+    flags = (*trust(machine, data), f"/upload:{upload}", "/timeout:5")
+    archive = machine.folder / "tls.zip"
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:500_000] + bytes(1000) + whole[501_000:])
+    done, told = report(machine, *flags, overrides="dbghelp=d")
+    assert done.returncode == 30
+    assert r"tls.zip is damaged" in told["delivery"]
+    assert len(kept(machine)) == 1
+    archive.write_bytes(whole)
+    sent = machine(r".\python.exe", "-m", "pe_agent", "send", *flags, overrides="dbghelp=d")
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert (stored_log(data, told), kept(machine)) == (STORY, [])
 
 
 @pytest.mark.parametrize("missing", ["pdh=d", "dbghelp=d", "bcryptprimitives=d", "pdh,dbghelp,powrprof,psapi=d"])

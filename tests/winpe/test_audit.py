@@ -12,6 +12,7 @@ from pe_agent import logs as logs_of_agent
 from pe_image.audit import audit_table
 from pe_image.audit_image import scratch_mb
 from pe_image.cli import main
+from pe_image.payload_zip import zip_files
 
 from .tiny_pe import tiny_pe
 
@@ -65,6 +66,17 @@ def test_an_image_with_everything_lacks_nothing(audited):
 def test_a_missing_dll_is_named(audited):
     rows = audited({"kernel32.dll": KERNEL}, {"_x.pyd": tiny_pe(imports={"pdh.dll": ["PdhOpenQueryW"]})})
     assert (rows, audited.exit_code) == ([("missing", "pdh.dll", "", True)], 1)
+
+
+def test_programs_in_the_archive_of_tls_count_as_the_others_do(audited):
+    """One of them finds the other beside it in the archive, and python.exe's DLLs outside of it."""
+    inside = {
+        "_ssl.pyd": tiny_pe(imports={"libssl-3.dll": ["SSL_new"], "python311.dll": ["PyOne"], "crypt32.dll": ["X"]}),
+        "libssl-3.dll": tiny_pe(exports=["SSL_new"], imports={"bcrypt.dll": ["BCryptGenRandom"]}),
+    }
+    payload = {"python311.dll": tiny_pe(exports=["PyOne"]), "tls.zip": zip_files(inside, compress=True)}
+    rows = audited({"crypt32.dll": tiny_pe(exports=["Y"])}, payload)
+    assert rows == [("missing", "bcrypt.dll", "", True), ("no-symbol", "crypt32.dll", "X", True)]
 
 
 def test_a_missing_name_in_a_dll_is_named(audited):

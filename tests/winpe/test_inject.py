@@ -279,7 +279,7 @@ def test_a_payload_that_writes_outside_its_folder_is_refused(tmp_path, name):
 
 # What a payload can do, what is asked of it, and why that is refused; empty: it is not.
 WAYS = [
-    ({"transport": "grpc", "tls": False}, ["--upload", "pe.example:8443"], "--tls"),
+    ({"transport": "grpc", "tls": False}, ["--upload", "pe.example:8443"], "has no TLS"),
     ({"transport": "grpc", "tls": False}, [], ""),
     ({"transport": "grpc", "tls": True}, ["--upload", "pe.example:8443"], ""),
     ({"transport": "https", "tls": True}, [], "--upload"),

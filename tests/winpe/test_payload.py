@@ -24,6 +24,7 @@ from .payload_parts import (
 )
 from .tiny_pe import tiny_pe
 
+TLS_PARTS = {"_ssl.pyd", "libcrypto-3.dll", "libssl-3.dll"}
 pytestmark = [needs_windows_python, needs_windows_wheels]
 
 
@@ -98,18 +99,42 @@ def test_no_source_is_shipped(payload):
     assert [path for path in payload[1] if path.endswith(".py")] == []
 
 
-def test_a_full_payload_keeps_the_tls_of_python(python_zip, tmp_path):
+def test_a_full_payload_has_everything_of_python_lying_ready(python_zip, tmp_path):
     assert build(python_zip, tmp_path / "full.zip", "--full").returncode == 0
     with zipfile.ZipFile(tmp_path / "full.zip") as archive:
-        assert {"_ssl.pyd", "libcrypto-3.dll", "sqlite3.dll"} <= set(archive.namelist())
+        assert TLS_PARTS | {"_hashlib.pyd", "sqlite3.dll"} <= set(archive.namelist())
+        assert "tls.zip" not in archive.namelist()
+        assert json.loads(archive.read("manifest.json"))["packed"] == {}
 
 
-def test_with_tls_means_tls_and_no_database(python_zip, tmp_path):
-    assert build(python_zip, tmp_path / "tls.zip", "--tls").returncode == 0
-    with zipfile.ZipFile(tmp_path / "tls.zip") as archive:
-        assert {"_ssl.pyd", "libssl-3.dll", "libcrypto-3.dll"} <= set(archive.namelist())
-        assert "sqlite3.dll" not in archive.namelist()
-    assert (tmp_path / "tls.zip").stat().st_size < 15_000_000
+def test_the_tls_of_python_lies_packed_as_it_was_signed(payload):
+    _, files, manifest = payload
+    with zipfile.ZipFile(BytesIO(files["tls.zip"])) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    assert held == {name: (WINDOWS_PYTHON / name).read_bytes() for name in TLS_PARTS}
+    told = {row["path"]: (row["size_bytes"], row["sha256"]) for row in manifest["packed"]["tls.zip"]}
+    assert told == {name: (len(octets), hashlib.sha256(octets).hexdigest()) for name, octets in held.items()}
+    assert not TLS_PARTS & set(files)
+
+
+def test_a_changed_part_of_the_tls_is_refused(tmp_path):
+    octets = bytearray((WINDOWS_PYTHON / "libssl-3.dll").read_bytes())
+    octets[100_000] ^= 1
+    done = build(embeddable(tmp_path / "python.zip", **{"libssl-3.dll": bytes(octets)}), tmp_path / "p.zip")
+    assert done.returncode == 1
+    assert "libssl-3.dll: the file is not the one that was signed" in done.stderr
+
+
+def test_a_python_without_tls_is_refused(tmp_path):
+    done = build(embeddable(tmp_path / "python.zip", **{"_ssl.pyd": None}), tmp_path / "p.zip")
+    assert done.returncode == 1
+    assert "has no _ssl.pyd, which an upload by HTTPS needs" in done.stderr
+
+
+def test_openssl_is_named_with_its_version(payload):
+    (row,) = (part for part in payload[2]["parts"] if part["name"] == "openssl")
+    assert (row["version"], row["licence"]) == ("3.0.13", "Apache-2.0")
+    assert b"Apache License" in payload[1]["licences/openssl/LICENSE"]
 
 
 def test_no_module_imports_at_once_what_was_left_out_of_the_standard_library(payload):

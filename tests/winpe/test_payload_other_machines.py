@@ -18,6 +18,7 @@ import pytest
 from pe_image.payload import Ingredients, build
 from pe_image.payload_python import Embeddable
 from pe_image.payload_target import target_for
+from pe_image.payload_tls import with_packed
 from pe_image.payload_wheels import choose_wheels, read_wheel
 from pe_image.pe_headers import parse
 
@@ -72,8 +73,8 @@ def make(machine, folder):
 
 def test_every_program_in_it_is_for_that_machine(made):
     machine, _, files = made
-    programs = {path: parse(octets).machine for path, octets in files.items() if octets[:2] == b"MZ"}
-    assert {path.rsplit("/", 1)[-1] for path in programs} >= {"python.exe", "_psutil_windows.pyd"}
+    programs = {path: parse(octets).machine for path, octets in with_packed(files).items() if octets[:2] == b"MZ"}
+    assert {path.rsplit("/", 1)[-1] for path in programs} >= {"python.exe", "_psutil_windows.pyd", "_ssl.pyd"}
     assert set(programs.values()) == {machine}
 
 
@@ -87,11 +88,12 @@ def test_the_manifest_names_machine_parts_and_every_file(made):
     assert {part["name"] for part in manifest["parts"]} == with_licence
 
 
-def test_x86_streams_by_grpc_and_arm64_uploads_with_tls_of_its_own(made):
+def test_x86_streams_by_grpc_with_tls_packed_and_arm64_has_tls_lying_ready(made):
     machine, _, files = made
     has_grpc = any(path.startswith("lib/grpc/") for path in files)
     has_tls = {"_ssl.pyd", "libssl-3.dll", "libcrypto-3.dll"} <= set(files)
-    assert (machine, has_grpc, has_tls) in {("x86", True, False), ("arm64", False, True)}
+    has_packed = "tls.zip" in files
+    assert (machine, has_grpc, has_tls, has_packed) in {("x86", True, False, True), ("arm64", False, True, False)}
     assert json.loads(files["manifest.json"])["transport"] == {"x86": "grpc", "arm64": "https"}[machine]
 
 

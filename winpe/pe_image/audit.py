@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from pe_image.payload_tls import with_packed
 from pe_image.pe_headers import PeFile, PeFormatError, machine_of, parse
 from pe_image.pe_imports import exports_of, imports_of
 
@@ -70,12 +71,16 @@ class SystemFolder:
 
 
 def audit(payload: Mapping[str, bytes], system: SystemFolder) -> tuple[Problem, ...]:
-    """What keeps the payload (path with slashes -> octets) from running there; one row for each DLL and lack."""
-    return _Audit(payload, system).problems()
+    """What keeps the payload (path with slashes -> octets) from running there; one row for each DLL and lack.
+
+    Raises:
+        PayloadError: its archive tls.zip, whose programs count as the others do, cannot be read.
+    """
+    return _Audit(with_packed(payload), system).problems()
 
 
 def needs_of(payload: Mapping[str, bytes]) -> Iterator[Need]:
-    """Every DLL that every file of the payload loads, by its import tables and by the table of known loads.
+    """Every DLL that every file given loads, by its import tables and by the table of known loads.
 
     Raises:
         PeFormatError: an import table points outside of its file.

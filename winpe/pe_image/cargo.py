@@ -136,7 +136,7 @@ def _check_way(manifest: Path, orders: Orders) -> None:
         raise ImageError("nobody to report to: name the collector with --collector")
     if orders.uploads and not has_tls:
         raise ImageError(
-            f"{orders.payload} cannot upload, it has no TLS for HTTPS: build it with `pe-image payload --tls`, "
+            f"{orders.payload} cannot upload, it has no TLS for HTTPS: build it again with `pe-image payload`, "
             "or leave out --upload"
         )
 

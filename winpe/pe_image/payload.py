@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pe_image import payload_code, payload_python
+from pe_image import payload_code, payload_python, payload_tls
 from pe_image.authenticode import NOT_CHECKED
 from pe_image.payload_python import Embeddable
 from pe_image.payload_target import PayloadError, Target, is_left_out
@@ -26,21 +26,19 @@ class Ingredients:
 
     Attributes:
         extra: files by path that lie there as they are.
-        tls: Python's own TLS too, which sending by HTTPS needs.
-        full: leave nothing of Python out.
+        full: leave nothing of Python out, and pack nothing.
     """
 
     target: Target
     python: Embeddable
     wheels: Sequence[Wheel]
     extra: Mapping[str, bytes]
-    tls: bool = False
     full: bool = False
 
     @property
-    def has_tls(self) -> bool:
-        """Whether Python's own TLS is in it."""
-        return self.tls or self.full or self.target.transport == "https"
+    def packs_tls(self) -> bool:
+        """Whether Python's own TLS lies in an archive, because most boots do without it."""
+        return not self.full and self.target.transport != "https"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,11 @@ def build(ingredients: Ingredients) -> Payload:
         PayloadError: the agent is not installed here, or a file cannot be compiled.
     """
     own = payload_code.own_code()
+    tls = payload_tls.tls_parts(ingredients.python.files)
     files = _python_files(ingredients)
+    if ingredients.packs_tls:
+        files = {name: octets for name, octets in files.items() if name not in tls}
+        files[payload_tls.ARCHIVE] = zip_files(tls, compress=True)
     in_zip = payload_code.compiled(own)
     for wheel in ingredients.wheels:
         if wheel.is_native():
@@ -78,11 +80,11 @@ def build(ingredients: Ingredients) -> Payload:
             files |= {f"{NATIVE_FOLDER}/{path}": octets for path, octets in compiled.items()}
         else:
             in_zip |= payload_code.compiled(wheel.files)
-    # Its members are compressed with the whole payload, and read faster as they are.
-    files[OWN_ZIP] = zip_files(in_zip, compress=False)
+    # X: is memory. To inflate all of it takes 12 ms of a processor, what the first probe needs a quarter of that.
+    files[OWN_ZIP] = zip_files(in_zip, compress=True)
     files[LAUNCHER] = _LAUNCHER.encode("ascii")
     files |= _licences(ingredients) | dict(ingredients.extra)
-    manifest = _manifest(ingredients, payload_code.own_version(own), files)
+    manifest = _manifest(ingredients, payload_code.own_version(own), files, tls)
     files[MANIFEST] = _manifest_octets(manifest)
     native_bytes = sum(len(octets) for path, octets in files.items() if path.startswith(f"{NATIVE_FOLDER}/"))
     unpacked_bytes = sum(map(len, files.values()))
@@ -117,7 +119,7 @@ def stub_path(wheels: Iterable[Wheel]) -> str:
 
 
 def _python_files(ingredients: Ingredients) -> dict[str, bytes]:
-    groups = () if ingredients.full else ("python",) if ingredients.has_tls else ("python", "tls")
+    groups = () if ingredients.full else ("python",)
     python = ingredients.python
     kept = {name: octets for name, octets in python.files.items() if not is_left_out(name, *groups)}
     short = "python" + python.version.rpartition(".")[0].replace(".", "")
@@ -130,8 +132,10 @@ def _python_files(ingredients: Ingredients) -> dict[str, bytes]:
 
 
 def _licences(ingredients: Ingredients) -> dict[str, bytes]:
+    apache = payload_code.own_licence()
     found = {
-        "licences/pe-agent/LICENSE": payload_code.own_licence(),
+        "licences/pe-agent/LICENSE": apache,
+        "licences/openssl/LICENSE": apache,
         "licences/python/LICENSE.txt": ingredients.python.files.get("LICENSE.txt", b""),
     }
     for wheel in ingredients.wheels:
@@ -139,11 +143,14 @@ def _licences(ingredients: Ingredients) -> dict[str, bytes]:
     return {path: octets for path, octets in found.items() if octets}
 
 
-def _manifest(ingredients: Ingredients, version: str, files: Mapping[str, bytes]) -> dict[str, object]:
+def _manifest(
+    ingredients: Ingredients, version: str, files: Mapping[str, bytes], tls: Mapping[str, bytes]
+) -> dict[str, object]:
     python = ingredients.python
     parts = [
         {"name": "pe-agent", "version": version, "licence": "Apache-2.0"},
         {"name": "python", "version": python.version, "licence": "PSF-2.0", "sha256": python.sha256},
+        payload_tls.openssl_row(tls),
         *(
             {"name": w.name.project, "version": w.name.version, "licence": w.licence, "sha256": w.sha256}
             for w in ingredients.wheels
@@ -153,7 +160,8 @@ def _manifest(ingredients: Ingredients, version: str, files: Mapping[str, bytes]
         "format": FORMAT,
         "architecture": ingredients.target.architecture,
         "transport": ingredients.target.transport,
-        "tls": ingredients.has_tls,
+        "tls": True,
+        "packed": {payload_tls.ARCHIVE: _file_rows(tls)} if ingredients.packs_tls else {},
         "agent_version": version,
         "parts": parts,
         "signatures": _signatures(python),

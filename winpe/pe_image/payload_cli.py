@@ -14,7 +14,7 @@ from pe_image.errors import ImageError
 from pe_image.payload import Ingredients, Payload, build, stub_path
 from pe_image.payload_python import SYSTEM_ROOTS, Embeddable
 from pe_image.payload_stub import build_stub
-from pe_image.payload_target import target_for
+from pe_image.payload_target import Target, target_for
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -26,8 +26,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--wheels", "folder", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--fetch", "constraints", type=_FILE, metavar="CONSTRAINTS", help="Download the wheels first, with pip.")
 @click.option("--stub-pdh", is_flag=True, help="For images without pdh.dll: build a stub of it.")
-@click.option("--tls", is_flag=True, help="Python's own TLS too: sending by HTTPS needs it.")
-@click.option("--full", is_flag=True, help="Leave nothing of Python out.")
+@click.option("--full", is_flag=True, help="Leave nothing of Python out, pack nothing.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="ZIP")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def payload_command(output: Path, form: str, **told: Any) -> None:
@@ -55,7 +54,7 @@ def _ingredients(python_zip: Path, sha256: str, roots: Path, folder: Path, **tol
     names = payload_wheels.choose_wheels(folder, target, short)
     wheels = tuple(payload_wheels.read_wheel(name) for name in names)
     extra = {stub_path(wheels): build_stub(target.architecture)} if told["stub_pdh"] else {}
-    return Ingredients(target, python, wheels, extra, tls=told["tls"], full=told["full"])
+    return Ingredients(target, python, wheels, extra, full=told["full"])
 
 
 def _json(payload: Payload, output: Path) -> str:
@@ -79,12 +78,14 @@ def _tell_signatures(python: Embeddable, *, pinned: bool) -> None:
 def _tell_payload(ingredients: Ingredients, payload: Payload, output: Path) -> None:
     parts = ", ".join(f"{wheel.name.project} {wheel.name.version}" for wheel in ingredients.wheels)
     target = ingredients.target
-    click.echo(f"Python {ingredients.python.version} for {target.architecture}, {parts}; sends by {target.transport}")
+    click.echo(f"Python {ingredients.python.version} for {target.architecture}, {parts}; {_ways(target)}")
     packed, unpacked = len(payload.octets) / 1e6, payload.unpacked_bytes / 1e6
     shares = ", ".join(f"{title} {octets / 1e6:.1f} MB" for title, octets in payload.shares().items())
     click.echo(f"wrote {output}: {packed:.1f} MB, {unpacked:.1f} MB unpacked ({shares})")
-    if not ingredients.has_tls:
-        click.echo("no TLS for HTTPS: the agent sends by gRPC alone; for `inject --upload` build it with --tls")
+
+
+def _ways(target: Target) -> str:
+    return "sends by HTTPS upload" if target.transport == "https" else "sends by gRPC, else HTTPS upload"
 
 
 COMMANDS = (payload_command, audit_command)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-import struct
 import tomllib
 import warnings
 import zipfile
@@ -20,12 +19,11 @@ from cryptography import x509
 from pe_image.authenticode import Signature, Standing, check
 from pe_image.payload_target import PayloadError, is_left_out, load_known_files
 from pe_image.payload_zip import zip_files
-from pe_image.pe_headers import parse
+from pe_image.pe_headers import file_version, parse
 
 # Debian's, from the package ca-certificates.
 SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
 _MOST_OCTETS = 200 << 20
-_FIXED_FILE_INFO = struct.pack("<I", 0xFEEF04BD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +134,10 @@ def _unzip(path: Path, octets: bytes, *, folders: bool = False) -> dict[str, byt
 def _version(files: Mapping[str, bytes]) -> str:
     """The version as pythonXY.dll has it in its VS_FIXEDFILEINFO; patch level and build share one number there."""
     name = next((name for name in sorted(files) if re.fullmatch(r"python3\d+\.dll", name)), "")
-    at = files.get(name, b"").find(_FIXED_FILE_INFO)
-    if at < 0:
+    found = file_version(files.get(name, b""))
+    if found is None:
         raise PayloadError("the embeddable Python has no pythonXY.dll with a version in it")
-    minor, major, _, patch = struct.unpack_from("<HHHH", files[name], at + 8)
+    major, minor, patch, _ = found
     return f"{major}.{minor}.{patch // 1000}"
 
 

@@ -67,6 +67,11 @@ def target_for(architecture: str) -> Target:
     raise PayloadError(f"there is no payload for {architecture or 'this kind of'} machines")
 
 
+def tls_patterns() -> tuple[str, ...]:
+    """Which files of an embeddable Python are its own TLS, in lower case."""
+    return tuple(_table()["tls"]["parts"])
+
+
 def is_left_out(path: str, *groups: str) -> bool:
     """Whether a path (with slashes) fits a pattern of these groups; case does not matter."""
     patterns = (pattern for group in groups for pattern in _table()["leave_out"][group])

@@ -13,6 +13,8 @@ EXPORTS, IMPORTS, CERTIFICATES, DELAY_IMPORTS = 0, 1, 4, 13
 _OPTIONAL_MAGIC_32, _OPTIONAL_MAGIC_64 = 0x10B, 0x20B
 _MOST_SECTIONS = 96
 _LONGEST_NAME = 512
+# The signature of VS_FIXEDFILEINFO (learn.microsoft.com, verrsrc.h).
+_FIXED_FILE_INFO = struct.pack("<I", 0xFEEF04BD)
 
 
 class PeFormatError(ImageError):
@@ -118,6 +120,15 @@ def machine_of(octets: bytes) -> str:
         return parse(octets).machine
     except PeFormatError:
         return ""
+
+
+def file_version(octets: bytes) -> tuple[int, int, int, int] | None:
+    """The four numbers of the version that a program's VS_FIXEDFILEINFO says; None when it has none."""
+    at = octets.find(_FIXED_FILE_INFO)
+    if at < 0:
+        return None
+    second, first, fourth, third = unpack_at("<HHHH", octets, at + 8)
+    return first, second, third, fourth
 
 
 def unpack_at(form: str, octets: bytes, offset: int) -> tuple[int, ...]:
