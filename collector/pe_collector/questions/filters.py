@@ -15,7 +15,7 @@ from pe_collector.store.addresses import address_key, key_range
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SPAN = re.compile(r"(\d{1,9})([smhdw])")
-_Predicate = Callable[[sa.Table, Any], "sa.ColumnElement[bool]"]
+_Predicate = Callable[[sa.FromClause, Any], "sa.ColumnElement[bool]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _in_utc(value: Any, utc: Any) -> float:
     return float((value if value.tzinfo else value.replace(tzinfo=utc)).timestamp())
 
 
-def conditions(view: sa.Table, filters: Filters) -> list[sa.ColumnElement[bool]]:
+def conditions(view: sa.FromClause, filters: Filters) -> list[sa.ColumnElement[bool]]:
     """What rows of `boots` or `reports` must meet."""
     return [_PREDICATES[name](view, value) for name, value in filters.given.items()]
 
@@ -107,12 +107,12 @@ def _holds(name: str, value: str, row: Mapping[str, Any]) -> bool:
     return str(row.get(name) or "").casefold() == value.casefold()
 
 
-def _in_subnet(view: sa.Table, prefix: str) -> sa.ColumnElement[bool]:
+def _in_subnet(view: sa.FromClause, prefix: str) -> sa.ColumnElement[bool]:
     inside = key_range(prefix)
     return view.c.address_key.between(inside.first, inside.last)
 
 
-def _of_image(view: sa.Table, name: str) -> sa.ColumnElement[bool]:
+def _of_image(view: sa.FromClause, name: str) -> sa.ColumnElement[bool]:
     known = (view.c.image, view.c.image_build, view.c.image_name)
     return sa.or_(*(_same(column, name) for column in known))
 

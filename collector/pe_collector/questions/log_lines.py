@@ -129,18 +129,28 @@ def _searched(words: str) -> sa.Select[Any]:
 def _logs(asked: Asked) -> sa.Select[Any]:
     own = [log_line.c[name] for name in ("path", "line", "level", "text", "report_id")]
     of_report = ("received_at", "machine_id", "code", "address", "prefix", "site", "server", "image", "outcome")
-    together, words = reports.c.report_id == log_line.c.report_id, asked.words["words"]
-    key: sa.ColumnElement[int] = log_line.c.search_key
-    found = sa.join(log_line, reports, together)
-    if _are_many(asked, words):
-        # From the newest report on until there are enough; with an expression for the key nothing is looked up by it.
-        found, key = in_this_order(reports, log_line, together), key + 0
-    return (
-        sa.select(*own, *(reports.c[name] for name in of_report))
-        .select_from(found)
-        .where(_matching(asked, words, key), *conditions(reports, asked.filters))
-        .order_by(reports.c.received_at.desc(), log_line.c.report_id, log_line.c.path, log_line.c.line)
-    )
+    looked_up = _newest_first if _are_many(asked, asked.words["words"]) else _line_by_line
+    chosen, received_at = looked_up(asked, sa.select(*own, *(reports.c[name] for name in of_report)))
+    return chosen.order_by(received_at.desc(), log_line.c.report_id, log_line.c.path, log_line.c.line)
+
+
+def _line_by_line(asked: Asked, chosen: sa.Select[Any]) -> tuple[sa.Select[Any], sa.ColumnElement[float]]:
+    """From the lines to their reports."""
+    together = reports.c.report_id == log_line.c.report_id
+    matching = _matching(asked, asked.words["words"], log_line.c.search_key)
+    found = chosen.join_from(log_line, reports, together).where(matching, *conditions(reports, asked.filters))
+    return found, reports.c.received_at
+
+
+def _newest_first(asked: Asked, chosen: sa.Select[Any]) -> tuple[sa.Select[Any], sa.ColumnElement[float]]:
+    """From the newest report on until there are enough lines; reports without any are not read."""
+    newest = reports.alias("newest")
+    together = newest.c.report_id == log_line.c.report_id
+    with_lines = in_this_order(newest, log_line, together)
+    # An expression of both, or SQLite would look lines up by their key, or read all of them first for a filter.
+    matching = _matching(asked, asked.words["words"], sa.case((together, log_line.c.search_key)))
+    whole = in_this_order(with_lines, reports, reports.c.report_id == newest.c.report_id)
+    return chosen.select_from(whole).where(matching, *conditions(newest, asked.filters)), newest.c.received_at
 
 
 def _are_many(asked: Asked, words: str) -> bool:

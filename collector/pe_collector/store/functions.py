@@ -35,7 +35,8 @@ class in_this_order(sa.sql.selectable.Join):  # noqa: N801 - as above
 
 @compiles(in_this_order, "sqlite")
 def _pinned(element: Any, compiler: Any, **words: Any) -> str:
-    return str(compiler.visit_join(element, **words)).replace(" JOIN ", " CROSS JOIN ", 1)
+    before, join, after = str(compiler.visit_join(element, **words)).rpartition(" JOIN ")
+    return f"{before} CROSS{join}{after}"
 
 
 @compiles(in_this_order)
