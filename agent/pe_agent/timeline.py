@@ -6,14 +6,16 @@ A usable address is neither link-local (169.254.0.0/16 by RFC 3927, fe80::/10), 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from pe_agent.host import Adapter, Address
+from pe_agent.host import Adapter, Address, Overheard
 from pe_agent.model import Event, EventKind
 
 # Windows keeps the moment of a lease by the wall clock in whole seconds, Linux by the age of a file: the same lease
 # is read back with times this far apart.
 _SAME_LEASE_S = 2.0
+# A network where more than this is offered to one machine has other troubles.
+_MOST_OFFERS = 32
 # What makes an address another one: ip, tentative, duplicate. The moment it was made is read back with a jitter.
 _Mark = tuple[str, bool, bool]
 
@@ -27,12 +29,15 @@ def usable(address: Address) -> bool:
 class Timeline:
     """What was watched so far: the first time of each event of each adapter, on the boot clock.
 
-    `first_address` is the same for addresses by family, 4 or 6.
+    `first_address` is the same for addresses by family, 4 or 6; `duplicates` holds by adapter the IPv4 addresses that
+    another machine was found to have.
     """
 
     def __init__(self) -> None:
         self.first: dict[tuple[str, EventKind], float] = {}
         self.first_address: dict[tuple[str, int], float] = {}
+        self.duplicates: dict[str, str] = {}
+        self._offers: set[tuple[str, str, str]] = set()
         self._link: dict[str, bool] = {}
         self._held: dict[str, frozenset[_Mark]] = {}
         self._told: dict[str, frozenset[_Mark]] = {}
@@ -54,6 +59,21 @@ class Timeline:
         yield from self._gone(adapters, now_s)
         self._looked_at_s = now_s
         self._begun = True
+
+    def overhear(self, heard: Iterable[Overheard], adapters: tuple[Adapter, ...]) -> Iterator[Event]:
+        """The events of DHCP messages to and from these adapters: each offer once, and what was declined."""
+        of_mac = {adapter.mac: adapter for adapter in adapters if adapter.mac}
+        for message in heard:
+            adapter = of_mac.get(message.client_mac)
+            if adapter is None or adapter.name != message.adapter:
+                continue
+            offer = (adapter.name, message.address, message.server)
+            if message.declined:
+                self.duplicates[adapter.name] = message.address
+                yield self._event(message.at_s, adapter, EventKind.DUPLICATE, f"{message.address}, declined")
+            elif offer not in self._offers and len(self._offers) < _MOST_OFFERS:
+                self._offers.add(offer)
+                yield self._event(message.at_s, adapter, EventKind.OFFER, f"{message.address} from {message.server}")
 
     def _link_changes(self, adapter: Adapter, now_s: float) -> Iterator[Event]:
         before = self._link.get(adapter.name)
@@ -134,6 +154,8 @@ class Timeline:
         if kind is None:
             return
         at_s = self._made_at_s(address, now_s)
+        if kind is EventKind.DUPLICATE and ":" not in address.ip:
+            self.duplicates[adapter.name] = address.ip
         if kind is EventKind.ADDRESS:
             self.first_address.setdefault((adapter.name, ipaddress.ip_address(address.ip).version), at_s)
         recovered = not self._begun and address.created_at_s is not None

@@ -48,7 +48,8 @@ class Watching:
     def _look(self) -> None:
         now_s, adapters = self._plan.clock_s(), self._plan.host.adapters()
         came = set()
-        for event in self._plan.timeline.look(adapters, now_s):
+        overheard = self._plan.timeline.overhear(self._plan.host.overheard(), adapters)
+        for event in (*overheard, *self._plan.timeline.look(adapters, now_s)):
             self._tell(event)
             if event.kind is EventKind.ADDRESS:
                 came.add(event.adapter)

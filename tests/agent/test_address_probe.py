@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from pe_agent.host import Adapter, Address, Lease, this_host
+from pe_agent.host import Adapter, Address, Lease, Overheard, this_host
 from pe_agent.model import Clock, Event, EventKind, Observation, Outcome, Reason
 from pe_agent.probes import address
 from pe_agent.probes.contract import Context
@@ -24,6 +24,7 @@ class ScriptedHost:
     def __init__(self, *looks):
         self._looks = itertools.chain(looks, itertools.repeat(looks[-1]))
         self.now_s = 10.0
+        self.heard = ()
 
     def adapters(self):
         self.now_s += 0.5
@@ -31,6 +32,10 @@ class ScriptedHost:
 
     def clock(self):
         return Clock(self.now_s, 0)
+
+    def overheard(self):
+        heard, self.heard = self.heard, ()
+        return heard
 
     @contextlib.contextmanager
     def changes(self):
@@ -256,3 +261,39 @@ def test_the_kernel_is_waited_for_no_longer_than_said():
         started_s = time.monotonic()
         wait_for_change(0.2)
         assert time.monotonic() - started_s < 5
+
+
+def heard(ip, at_s, *, declined=False, mac="02:00:00:00:00:01"):
+    return Overheard(at_s, "eth0", ip, "10.10.9.10", mac, declined)
+
+
+def test_an_address_that_was_declined_is_a_duplicate_though_another_one_came():
+    host = ScriptedHost(*[(adapter(),)] * 3, (adapter(USABLE),))
+    host.heard = (heard("10.10.1.4", 10.2), heard("10.10.1.4", 10.3, declined=True), heard("10.10.1.5", 11.0))
+    (observation,), events = observe(host, wait_s=20.0)
+    assert (observation.outcome, observation.reason) == (Outcome.WARNING, Reason.DUPLICATE_ADDRESS)
+    assert (observation.facts["duplicate_address"], observation.facts["address"]) == ("10.10.1.4", "10.10.1.5")
+    told = [(e.kind, e.at_s) for e in events if e.kind in {EventKind.OFFER, EventKind.DUPLICATE}]
+    assert told == [(EventKind.OFFER, 10.2), (EventKind.DUPLICATE, 10.3), (EventKind.OFFER, 11.0)]
+
+
+def test_a_duplicate_that_the_system_showed_for_a_moment_is_not_forgotten():
+    taken = Address("10.10.1.4", 24, duplicate=True)
+    host = ScriptedHost((adapter(),), (adapter(taken),), (adapter(),), (adapter(USABLE),))
+    (observation,), _ = observe(host, wait_s=20.0)
+    assert (observation.reason, observation.facts["duplicate_address"]) == (Reason.DUPLICATE_ADDRESS, "10.10.1.4")
+
+
+def test_without_another_address_a_declined_one_is_the_fault():
+    host = ScriptedHost((adapter(),))
+    host.heard = (heard("10.10.1.4", 10.3, declined=True),)
+    (observation,), _ = observe(host, wait_s=1.0)
+    assert (observation.outcome, observation.reason) == (Outcome.FAILED, Reason.DUPLICATE_ADDRESS)
+
+
+def test_what_is_offered_to_others_and_offered_again_is_not_told():
+    host = ScriptedHost((adapter(),), (adapter(USABLE),))
+    others = heard("10.10.1.9", 10.1, mac="02:00:00:00:00:99")
+    host.heard = (others, heard("10.10.1.5", 10.2), heard("10.10.1.5", 10.4))
+    _, events = observe(host, wait_s=5.0)
+    assert [e.at_s for e in events if e.kind is EventKind.OFFER] == [10.2]

@@ -107,9 +107,14 @@ def test_an_address_that_another_machine_has_is_declined_and_the_next_one_taken(
     watch = Watch(wire, 60)
     wire.plug_in()
     wire.ask_for_address("--nodelay")
-    found = answer(watch.report(), "address")
-    assert (found["outcome"], found["facts"]["address"]) == ("ok", SECOND)
+    report = watch.report()
+    found = answer(report, "address")
+    assert (found["outcome"], found["reason"]) == ("warning", "duplicate-address")
+    assert (found["facts"]["duplicate_address"], found["facts"]["address"]) == (FIRST, SECOND)
     assert found["facts"]["wait_s"] > 3
+    assert (report["verdict"]["finding_id"], report["verdict"]["owner"]) == ("duplicate-address-declined", "dhcp")
+    kinds = [kind for kind, _ in events(report, "offer", "duplicate", "address")]
+    assert kinds == ["offer", "duplicate", "offer", "address"]
     assert "DHCPDECLINE" in (wire.folder / "dnsmasq.log").read_text(encoding="utf-8")
 
 

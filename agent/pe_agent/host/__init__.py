@@ -71,6 +71,21 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Overheard:
+    """One message between a DHCP client and a server, seen on an adapter: an offer, or an address that was declined.
+
+    A client declines an address that another machine answers for (RFC 2131 section 3.1 step 5).
+    """
+
+    at_s: float
+    adapter: str
+    address: str
+    server: str
+    client_mac: str
+    declined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """A network device that no driver serves, so that it is no adapter; `hardware_id` as Windows writes it.
 
@@ -132,6 +147,9 @@ class Host(Protocol):
 
         It returns after so many seconds at the latest. Not everything is told: counters of frames never are.
         """
+
+    def overheard(self) -> tuple[Overheard, ...]:
+        """DHCP seen on the wire since the last call, while `changes` was open; empty where no program may listen."""
 
     def identity(self) -> Identity:
         """The marks of this machine."""

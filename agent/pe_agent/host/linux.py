@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import queue
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 from pe_agent import log_places, volumes
 from pe_agent.codec import dhcp
 from pe_agent.errors import DecodeError
-from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, linux_files, netlink
+from pe_agent.host import (
+    Adapter,
+    Address,
+    Architecture,
+    BootRecord,
+    Device,
+    Lease,
+    Overheard,
+    linux_dhcp,
+    linux_files,
+    netlink,
+)
 from pe_agent.model import Boot, Clock, Identity
 
 assert sys.platform == "linux"  # noqa: S101 - tells type checkers what this module is for
@@ -36,6 +48,7 @@ class LinuxHost:
 
     def __init__(self, root: Path | None = None) -> None:
         self._root = root or Path("/")
+        self._heard: queue.SimpleQueue[Overheard] = queue.SimpleQueue()
 
     def clock(self) -> Clock:
         """Uptime includes time asleep and follows the process's time namespace."""
@@ -69,9 +82,25 @@ class LinuxHost:
             for link in netlink.links()
         )
 
-    def changes(self) -> AbstractContextManager[Callable[[float], None]]:
-        """The kernel tells them by rtnetlink."""
-        return netlink.changes()
+    @contextlib.contextmanager
+    def changes(self) -> Iterator[Callable[[float], None]]:
+        """The kernel tells them by rtnetlink; a message of DHCP ends the waiting too."""
+        with contextlib.ExitStack() as stack:
+            listener = linux_dhcp.open_listener()
+            if listener is not None:
+                stack.enter_context(listener)
+            wait_for_change = stack.enter_context(netlink.changes(listener))
+
+            def wait(within_s: float) -> None:
+                wait_for_change(within_s)
+                for heard in linux_dhcp.overheard(listener) if listener is not None else ():
+                    self._heard.put(heard)
+
+            yield wait
+
+    def overheard(self) -> tuple[Overheard, ...]:
+        """By a packet socket, with the right to it."""
+        return tuple(self._heard.get() for _ in range(self._heard.qsize()))
 
     def identity(self) -> Identity:
         """SMBIOS marks by /sys/class/dmi/id; the serial number and UUID need root."""

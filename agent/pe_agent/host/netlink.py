@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import select
 import socket
 import struct
 import sys
@@ -88,17 +89,19 @@ def answering_neighbours() -> frozenset[tuple[int, str]]:
 
 
 @contextlib.contextmanager
-def changes() -> Iterator[Callable[[float], None]]:
-    """Within the block a call waits for news of a link, address, route or neighbour, so many seconds at most."""
+def changes(other: socket.socket | None) -> Iterator[Callable[[float], None]]:
+    """Within the block a call waits for news of a link, address, route or neighbour, so many seconds at most.
+
+    What comes to the other socket ends the waiting too, and is left there.
+    """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
         sock.bind((0, _GROUPS))
+        sock.settimeout(0.0)
 
         def wait(within_s: float) -> None:
-            sock.settimeout(max(0.0, within_s))
+            select.select([sock, *([other] if other else [])], (), (), max(0.0, within_s))
             # What came is not read: a look at everything follows. A full queue (ENOBUFS) means a change as well.
             with contextlib.suppress(OSError):
-                sock.recv(1 << 17)
-                sock.settimeout(0.0)
                 while sock.recv(1 << 17):
                     pass
 

@@ -19,7 +19,18 @@ from pathlib import Path
 from pe_agent import volumes
 from pe_agent.codec import smbios
 from pe_agent.errors import DecodeError
-from pe_agent.host import Adapter, Address, Architecture, BootRecord, Device, Lease, processor, win_dhcp, win_network
+from pe_agent.host import (
+    Adapter,
+    Address,
+    Architecture,
+    BootRecord,
+    Device,
+    Lease,
+    Overheard,
+    processor,
+    win_dhcp,
+    win_network,
+)
 from pe_agent.host import win_registry as registry
 from pe_agent.host.win_structures import (
     AdapterAddresses,
@@ -78,6 +89,10 @@ class WindowsHost:
     def changes(self) -> AbstractContextManager[Callable[[float], None]]:
         """IP Helper tells them of interfaces and addresses."""
         return win_network.changes()
+
+    def overheard(self) -> tuple[Overheard, ...]:
+        """Windows lets drivers listen, no program."""
+        return ()
 
     def identity(self) -> Identity:
         """SMBIOS marks by GetSystemFirmwareTable."""

@@ -35,6 +35,7 @@ def run(context: Context) -> Iterator[Observation | Event]:
         while True:
             now_s = context.clock_s()
             adapters = context.host.adapters()
+            yield from context.timeline.overhear(context.host.overheard(), adapters)
             yield from context.timeline.look(adapters, now_s)
             if now_s >= give_up_at_s or patience.is_over(adapters, now_s):
                 break
@@ -86,6 +87,8 @@ def judged(adapter: Adapter, seen: Timeline, late_after_s: float) -> tuple[Outco
     if any(a.duplicate for a in adapter.addresses):
         return Outcome.FAILED, Reason.DUPLICATE_ADDRESS
     best = best_address(adapter)
+    if adapter.name in seen.duplicates:
+        return Outcome.WARNING if best else Outcome.FAILED, Reason.DUPLICATE_ADDRESS
     if best is None:
         apipa = any(a.ip.startswith("169.254.") for a in adapter.addresses)
         return Outcome.FAILED, Reason.APIPA_ONLY if apipa else Reason.NO_ADDRESS
@@ -130,6 +133,7 @@ def adapter_facts(adapter: Adapter, seen: Timeline) -> dict[str, FactValue]:
         "address": best.ip if best else None,
         "prefix_length": best.prefix_length if best else None,
         "address_source": (best.origin or None) if best else None,
+        "duplicate_address": seen.duplicates.get(adapter.name),
         "apipa": any(a.ip.startswith("169.254.") for a in adapter.addresses)
         or (adapter.name, EventKind.APIPA) in seen.first,
         "gateway": adapter.gateways[0] if adapter.gateways else None,

@@ -19,9 +19,9 @@ from pe_agent.host import Adapter, BootRecord, Host, Lease
 from pe_agent.model import Event, EventKind, FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Target
 from pe_agent.probes.pxe import asking_clients, boot_facts, clients_without_address
-from pe_agent.probes.unanswered import earlier_answer, suspicion
 from pe_agent.transport.dhcp import BROADCAST, QUIET_S, UNICAST, WAIT_S, Asker, Heard, Hearing, gather_offers
 from pe_agent.transport.path import Deadline, PathFailure
+from pe_agent.unanswered import earlier_answer, suspicion
 
 PROBE = "dhcp"
 _NOBODY = "0.0.0.0"
@@ -196,7 +196,7 @@ def _observed(context: Context, client: pxe.Client, adapter: Adapter) -> Iterato
     case = _Case(client, adapter, hearing, servers, record is not None, context.target)
     if not servers:
         yield _silence(context, case)
-    elif not client.address:
+    elif not client.address and (adapter.name, EventKind.OFFER) not in context.timeline.first:
         first = hearing.heard[0]
         told = f"from {first.server} to the agent's own question"
         yield Event(started_at_s + first.after_s, adapter.name, EventKind.OFFER, told)

@@ -11,7 +11,7 @@ from pe_agent.codec import dhcp
 from pe_agent.host import Adapter, BootRecord, Lease
 from pe_agent.judge import Judgement, judge
 from pe_agent.model import FactValue, Observation, Outcome, Owner, Reason, Status
-from pe_agent.probes.unanswered import suspicion
+from pe_agent.unanswered import suspicion
 
 MAC = "02:00:00:00:00:01"
 ASKED = Adapter("eth0", MAC, link_up=True, received_frames=40)
