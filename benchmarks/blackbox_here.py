@@ -1,6 +1,7 @@
-"""Start blackbox_exporter here and ask it for TCP port 5040 of each address: `blackbox_here.py ADDRESS ...`.
+"""Start blackbox_exporter here and ask it for a port of each address: `blackbox_here.py tcp|dns PORT ADDRESS ...`.
 
-Prints a JSON row for each: success, seconds, error (from the exporter's debug log).
+Prints a JSON row for each: success, seconds, error (from the exporter's debug log). Without an address each line of
+standard input is one more set of them, for the same exporter.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 _LISTEN = "127.0.0.1:9115"
@@ -22,15 +24,16 @@ _CONFIG = """
 modules:
   tcp4: {prober: tcp, timeout: 5s, tcp: {preferred_ip_protocol: ip4, ip_protocol_fallback: false}}
   tcp6: {prober: tcp, timeout: 5s, tcp: {preferred_ip_protocol: ip6, ip_protocol_fallback: false}}
+  dns4: {prober: dns, timeout: 5s, dns: {query_name: wds01.lab.test, query_type: A, preferred_ip_protocol: ip4}}
 """
 _START_S = 10.0
 _ERROR = re.compile(r'err="([^"]*)"')
 
 
-def probe(address: str) -> dict[str, object]:
+def probe(kind: str, port: str, address: str) -> dict[str, object]:
     """Ask the exporter as Prometheus would, with its debug output."""
-    target = f"[{address}]:5040" if ":" in address else f"{address}:5040"
-    module = "tcp6" if ":" in address else "tcp4"
+    target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    module = f"{kind}6" if ":" in address else f"{kind}4"
     query = urllib.parse.urlencode({"target": target, "module": module, "debug": "true"})
     with urllib.request.urlopen(f"http://{_LISTEN}/probe?{query}", timeout=30) as answer:
         text = answer.read().decode()
@@ -60,7 +63,8 @@ def wait_until_up() -> None:
 
 
 def main() -> None:
-    """All addresses at the same time."""
+    """All addresses of a set at the same time."""
+    kind, port, *addresses = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "blackbox.yml"
         config.write_text(_CONFIG, encoding="ascii")
@@ -69,7 +73,8 @@ def main() -> None:
             try:
                 wait_until_up()
                 with ThreadPoolExecutor(64) as pool:
-                    sys.stdout.write(json.dumps(list(pool.map(probe, sys.argv[1:]))) + "\n")
+                    for asked in [addresses] if addresses else map(str.split, sys.stdin):
+                        print(json.dumps(list(pool.map(partial(probe, kind, port), asked))), flush=True)
             finally:
                 exporter.kill()
 

@@ -12,39 +12,66 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import rivals
-from benchmarks.probes_page import Healthy, Score, Trial, page
+from benchmarks import healthy, rivals
+from benchmarks.healthy import Row, Runner, Seconds
+from benchmarks.probes_page import Score, Trial, page
 from benchmarks.rivals import Answer
-from tests.lab.cases.network import Network, NotPossible, laboratory
-from tests.lab.cases.table import CASES, FAMILIES, UDP_CASES, Case, address_of
+from tests.lab.cases.network import HERE, Network, NotPossible, laboratory
+from tests.lab.cases.table import CASES, DNS, FAMILIES, PORTS, WDS_PORT, Case, Port, address_of
 
 ROOT = Path(__file__).parents[1]
 ACCEPT = CASES[0]
-_HEALTHY_RUNS = 5
 _EXACT = "exact"
-_OURS = {"pe-agent wds-rpc": "wds-rpc", "pe-agent pxe": "pxe"}
+_WDS = Port("wds-rpc", WDS_PORT, CASES)
 
 Judge = Callable[[Network, Sequence[Case], int], dict[str, Answer]]
-Right = Callable[[Answer, Case], bool]
-TCP = Trial("TCP 5040", CASES, FAMILIES, lambda case: case.reasons)
-UDP = Trial("UDP 4011, IPv4", UDP_CASES, (4,), lambda case: case.udp_reasons)
 
 
-def agent(probe: str, trial: Trial) -> Judge:
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool on the rows of one port."""
+
+    name: str
+    judge: Judge
+    is_right: Callable[[Answer, Case], bool]
+    runner: Runner
+
+
+def trial_of(port: Port) -> Trial:
+    """The rows of a port; those of WDS RPC by IPv4 and IPv6."""
+    families = FAMILIES if port is _WDS else (4,)
+    name = port.name if port is _WDS else f"{port.name}, IPv4"
+    return Trial(name, port.cases, families, port.reasons)
+
+
+def tools(port: Port) -> Iterator[Tool]:
+    """Those that can ask a port at all; the exporter has modules for TCP and DNS."""
+    yield Tool(f"pe-agent {port.probe}", agent(port), is_exact, _agent_runner(port))
+    udp = port.name.startswith("UDP")
+    right = Answer.right_on_udp if udp else Answer.right_on_tcp
+    for kind in ["-sU"] if udp else ["-sT", "-sS"]:
+        scan = (kind, "-p", str(port.number))
+        yield Tool(f"nmap {kind}", _nmap(scan), right, Runner(_nmap_once(scan)))
+    if port is DNS or not udp:
+        module = ("dns" if udp else "tcp", str(port.number))
+        yield Tool(f"blackbox_exporter {module[0]}", _blackbox(module), right, _blackbox_runner(module))
+
+
+def agent(port: Port) -> Judge:
     """A probe of the agent; right is the exact reason, with the ICMP type and code of the row."""
 
     def judge(network: Network, cases: Sequence[Case], family: int) -> dict[str, Answer]:
-        found = network.ask(cases[0].client, [address_of(case, family) for case in cases], probe)
+        found = network.ask(cases[0].client, [address_of(case, family) for case in cases], port.probe)
         answers = {}
         for case, row in zip(cases, found, strict=True):
             said = (row["facts"].get("icmp_type"), row["facts"].get("icmp_code"))
             icmp_fits = case.icmp is None or said == case.icmp[FAMILIES.index(family)]
-            right = icmp_fits and row["reason"] in trial.wanted(case)
+            right = icmp_fits and row["reason"] in port.reasons(case)
             answers[case.name] = Answer(row["reason"], (_EXACT,) if right else (), row["elapsed_s"])
         return answers
 
@@ -54,11 +81,6 @@ def agent(probe: str, trial: Trial) -> Judge:
 def is_exact(answer: Answer, _: Case) -> bool:
     """What `agent` has found out already."""
     return _EXACT in answer.classes
-
-
-def nmap(scan: str) -> Judge:
-    """How nmap judges, with one kind of scan."""
-    return lambda network, cases, family: rivals.nmap(network, scan, cases, family)
 
 
 def measure(network: Network, trial: Trial, judge: Judge) -> tuple[dict[int, dict[str, Answer]], dict[int, float]]:
@@ -76,58 +98,49 @@ def measure(network: Network, trial: Trial, judge: Judge) -> tuple[dict[int, dic
     return answers, took_s
 
 
-def fastest(alone: Callable[[], tuple[float, float]]) -> Healthy:
-    """The best of several runs on the healthy path; `alone` returns seconds to the first answer and in all."""
-    runs = []
-    for _ in range(_HEALTHY_RUNS):
-        started_s = time.monotonic()
-        first_s, own_s = alone()
-        runs.append((first_s, own_s, time.monotonic() - started_s))
-    return Healthy(*(min(seconds) for seconds in zip(*runs, strict=True)))
+def _first_of_agent(row: Row) -> float:
+    return float(row["facts"]["rtt_s"])
 
 
-def agent_alone(network: Network, probe: str) -> tuple[float, float]:
-    """The healthy path alone: handshake (on UDP the answer), and the whole observation."""
-    row = network.ask("client", [address_of(ACCEPT, 4)], probe)[0]
-    return float(row["facts"]["rtt_s"]), float(row["elapsed_s"])
+def _agent_runner(port: Port) -> Runner:
+    def once(network: Network) -> Seconds:
+        row = network.ask(healthy.CLIENT, [healthy.ADDRESS], port.probe)[0]
+        return _first_of_agent(row), float(row["elapsed_s"])
+
+    return Runner(once, (sys.executable, str(HERE / "ask.py"), port.probe), _first_of_agent)
 
 
-def agent_again(network: Network, probe: str) -> float:
-    """Seconds to the first answer in a process that has asked before, as a resident exporter has; the best run."""
-    address = address_of(ACCEPT, 4)
-    rows = [network.ask("client", [address, "--again"], probe)[0] for _ in range(_HEALTHY_RUNS)]
-    return min(float(row["facts"]["rtt_s"]) for row in rows)
+def _nmap(scan: Sequence[str]) -> Judge:
+    return lambda network, cases, family: rivals.nmap(network, scan, cases, family)
 
 
-def nmap_alone(network: Network, scan: str) -> tuple[float, float]:
-    """The healthy path alone; nmap tells one time only."""
-    seconds = rivals.nmap_seconds(network, scan, ACCEPT)
-    return seconds, seconds
+def _nmap_once(scan: Sequence[str]) -> Callable[[Network], Seconds]:
+    """Nmap tells one time only."""
+    return lambda network: (rivals.nmap_seconds(network, scan, ACCEPT),) * 2
 
 
-def blackbox_alone(network: Network) -> tuple[float, float]:
-    """The healthy path alone: a handshake is all of it."""
-    seconds = rivals.blackbox(network, [ACCEPT], 4)[ACCEPT.name].seconds or 0.0
-    return seconds, seconds
+def _blackbox(module: Sequence[str]) -> Judge:
+    return lambda network, cases, family: rivals.blackbox(network, module, cases, family)
+
+
+def _blackbox_runner(module: Sequence[str]) -> Runner:
+    """A handshake, or one answer of DNS, is all of it."""
+
+    def once(network: Network) -> Seconds:
+        return (rivals.blackbox(network, module, [ACCEPT], 4)[ACCEPT.name].seconds or 0.0,) * 2
+
+    return Runner(once, rivals.blackbox_here(module), lambda row: float(row["seconds"]))
 
 
 def scores(network: Network) -> list[Score]:
-    """Everything, one tool after the other."""
-    plan: list[tuple[Trial, str, Judge, Right, Callable[[], tuple[float, float]]]] = [
-        (TCP, "pe-agent wds-rpc", agent("wds-rpc", TCP), is_exact, lambda: agent_alone(network, "wds-rpc")),
-        (TCP, "nmap -sT", nmap("-sT"), Answer.right_on_tcp, lambda: nmap_alone(network, "-sT")),
-        (TCP, "nmap -sS", nmap("-sS"), Answer.right_on_tcp, lambda: nmap_alone(network, "-sS")),
-        (TCP, "blackbox_exporter tcp", rivals.blackbox, Answer.right_on_tcp, lambda: blackbox_alone(network)),
-        (UDP, "pe-agent pxe", agent("pxe", UDP), is_exact, lambda: agent_alone(network, "pxe")),
-        (UDP, "nmap -sU", nmap("-sU"), Answer.right_on_udp, lambda: nmap_alone(network, "-sU")),
-    ]
+    """Every port, one tool after the other; the healthy path in turns."""
     found = []
-    for trial, name, judge, is_right, alone in plan:
-        answers, took_s = measure(network, trial, judge)
-        healthy = fastest(alone)
-        if name in _OURS:
-            healthy = replace(healthy, again_s=agent_again(network, _OURS[name]))
-        found.append(Score(trial, name, answers, took_s, healthy, is_right))
+    for port in (_WDS, *PORTS):
+        trial, able = trial_of(port), list(tools(port))
+        measured = [measure(network, trial, tool.judge) for tool in able]
+        seconds = healthy.measure(network, [tool.runner for tool in able])
+        for tool, (answers, took_s), fast in zip(able, measured, seconds, strict=True):
+            found.append(Score(trial, tool.name, answers, took_s, fast, tool.is_right))
     return found
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.cases.network import Network
-from tests.lab.cases.table import PXE_PORT, WDS_PORT, Case, address_of
+from tests.lab.cases.table import Case, address_of
 
 HERE = Path(__file__).parent
 PROGRAMS = ("nmap", "prometheus-blackbox-exporter")
@@ -44,6 +44,8 @@ _DIAL_SAYS = (
     ("network is unreachable", (LOCAL, STOPPED)),
     ("cannot assign requested address", (LOCAL,)),
     ("dial tcp", (STOPPED,)),
+    ("read udp", (STOPPED,)),
+    ("write udp", (STOPPED,)),
 )
 
 
@@ -64,15 +66,15 @@ class Answer:
         return any(_UDP_CLASS_OF[reason] in self.classes for reason in case.udp_reasons)
 
 
-def nmap(network: Network, scan: str, cases: Sequence[Case], family: int) -> dict[str, Answer]:
-    """One run of nmap with `-sT`, `-sS` or `-sU` over the rows of one client.
+def nmap(network: Network, scan: Sequence[str], cases: Sequence[Case], family: int) -> dict[str, Answer]:
+    """One run of nmap, `scan` as `-sU -p 69`, over the rows of one client.
 
     Raises:
         RuntimeError: nmap itself failed.
     """
     names = {address_of(case, family): case.name for case in cases}
     six = ["-6"] if family == 6 else []
-    command = ["nmap", *six, scan, "-Pn", "-n", "--reason", "-p", _port(scan), "-oX", "-", *names]
+    command = ["nmap", *six, *scan, "-Pn", "-n", "--reason", "-oX", "-", *names]
     done = network.run_both(cases[0].client, *command)
     # A host that nmap leaves out is one that it says is down, or one that it could not send to.
     answers = {name: Answer("host down", (STOPPED, *_unsent(done.stderr))) for name in names.values()}
@@ -85,23 +87,23 @@ def nmap(network: Network, scan: str, cases: Sequence[Case], family: int) -> dic
     return answers
 
 
-def nmap_seconds(network: Network, scan: str, case: Case) -> float:
+def nmap_seconds(network: Network, scan: Sequence[str], case: Case) -> float:
     """What nmap itself says it took for one row, IPv4."""
-    command = ("nmap", scan, "-Pn", "-n", "-p", _port(scan), "-oX", "-", address_of(case, 4))
+    command = ("nmap", *scan, "-Pn", "-n", "-oX", "-", address_of(case, 4))
     finished = ET.fromstring(network.run(case.client, *command)).find("runstats/finished")  # noqa: S314 - as above
     return float(finished.get("elapsed", "nan")) if finished is not None else float("nan")
 
 
-def blackbox(network: Network, cases: Sequence[Case], family: int) -> dict[str, Answer]:
-    """The exporter's tcp module over the rows of one client, all at the same time, five seconds each."""
+def blackbox(network: Network, module: Sequence[str], cases: Sequence[Case], family: int) -> dict[str, Answer]:
+    """A module of the exporter, as `tcp 445`, over the rows of one client, all at the same time, five seconds each."""
     addresses = [address_of(case, family) for case in cases]
-    script = [sys.executable, str(HERE / "blackbox_here.py"), *addresses]
-    rows = json.loads(network.run(cases[0].client, *script))
+    rows = json.loads(network.run(cases[0].client, *blackbox_here(module), *addresses))
     return {case.name: _dialled(row) for case, row in zip(cases, rows, strict=True)}
 
 
-def _port(scan: str) -> str:
-    return str(PXE_PORT if scan == "-sU" else WDS_PORT)
+def blackbox_here(module: Sequence[str]) -> list[str]:
+    """The command that starts the exporter and asks it."""
+    return [sys.executable, str(HERE / "blackbox_here.py"), *module]
 
 
 def _nmap_classes(state: str, why: str, stderr: str) -> tuple[str, ...]:

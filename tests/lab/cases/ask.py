@@ -1,9 +1,8 @@
-"""Ask many servers at the same time, from here, as the battery does: `ask.py PROBE ADDRESS[@PORT] ... [--again]`.
+"""Ask many servers at the same time, from here, as the battery does: `ask.py PROBE ADDRESS[@PORT] ...`.
 
 PROBE is `wds-rpc`, with a port of one's own, or another name of `ASK`. `dhcp` asks one server after the other, as all
-answer to UDP 67. Prints a JSON row for each, in the order given: outcome, reason, elapsed_s, facts. With `--again` all
-are asked twice, one time after the other, and only the second time counts: what a program that has run for a while
-would see.
+answer to UDP 67. Prints a JSON row for each, in the order given: outcome, reason, elapsed_s, facts. Without an address
+each line of standard input is one more set of them: what a program that has run for a while would see.
 """
 
 from __future__ import annotations
@@ -95,15 +94,14 @@ ASK: dict[str, Callable[[list[str], float], Iterable[Observation]]] = {
 
 def main() -> None:
     """The deadline is the one of the table of probes."""
-    name, *asked = (word for word in sys.argv[1:] if word != "--again")
+    name, *addresses = sys.argv[1:]
     deadline_s = next(probe.deadline_s for probe in PROBES if name.startswith(probe.name))
-    if "--again" in sys.argv:
-        list(ASK[name](asked, time.monotonic() + deadline_s))
-    rows = [
-        {"outcome": o.outcome, "reason": o.reason, "elapsed_s": o.elapsed_s, "facts": dict(o.facts)}
-        for o in ASK[name](asked, time.monotonic() + deadline_s)
-    ]
-    print(json.dumps(rows))
+    for asked in [addresses] if addresses else map(str.split, sys.stdin):
+        rows = [
+            {"outcome": o.outcome, "reason": o.reason, "elapsed_s": o.elapsed_s, "facts": dict(o.facts)}
+            for o in ASK[name](asked, time.monotonic() + deadline_s)
+        ]
+        print(json.dumps(rows), flush=True)
 
 
 if __name__ == "__main__":
