@@ -78,13 +78,11 @@ def overheard(sock: socket.socket) -> Iterator[Overheard]:
             message = dhcp.decode_message(packet.payload)
         except DecodeError:
             continue
-        if packet.destination_port not in {_SERVER_PORT, _CLIENT_PORT}:
-            # It came before the filter was there.
-            continue
-        server = message.address(dhcp.SERVER_IDENTIFIER)
+        to, server = packet.destination_port, message.address(dhcp.SERVER_IDENTIFIER)
         kind = message.number(dhcp.MESSAGE_TYPE)
-        if kind == dhcp.OFFER and message.yiaddr != "0.0.0.0":
+        # Offers to the server's port are for relays: the agent asks like one (transport/dhcp.py).
+        if kind == dhcp.OFFER and to == _CLIENT_PORT and message.yiaddr != "0.0.0.0":
             yield Overheard(at_s, str(sender[0]), message.yiaddr, server, message.client_mac)
-        elif kind == dhcp.DECLINE:
+        elif kind == dhcp.DECLINE and to == _SERVER_PORT:
             address = message.address(dhcp.REQUESTED_ADDRESS)
             yield Overheard(at_s, str(sender[0]), address, server, message.client_mac, declined=True)

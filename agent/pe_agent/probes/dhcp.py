@@ -242,6 +242,7 @@ def _second_way(context: Context, adapter: Adapter, failure: PathFailure, client
     """Where port 67 cannot be used, Windows' own DHCP client can be asked; it knows one server only."""
     facts: dict[str, FactValue] = {"adapter": adapter.name, **failure.facts}
     if not client.address:
+        # What it would send, an INFORM, needs one (RFC 2131 section 4.4.3).
         return _said(context, "", (Outcome.SKIPPED, failure.reason), facts | _suspicion(context, adapter))
     options = _asked_of_windows(client.address)
     if not options:
