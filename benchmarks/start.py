@@ -18,13 +18,13 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 from pe_agent import wire
-from pe_agent.bundle import read_bundle
+from pe_agent.bundle import MAGIC, read_bundle
 from pe_agent.model import Observation, Verdict
 from pe_image.hooks import HOOK_SCRIPT
 
@@ -120,23 +120,53 @@ def _machine(place: Path, payload: Path) -> Iterator[tuple[Path, dict[str, str]]
 
 
 def _time_hook(runs: int, folder: Path, environment: dict[str, str]) -> None:
-    """From the start of what winpeshl.exe starts until it ends, and until the first probe is asked."""
-    (folder / "hook.cmd").write_text(HOOK_SCRIPT, newline="")
-    (folder / "pythonw.exe").rename(folder / "pythonw.hidden")
+    """From the start of what winpeshl.exe starts until it ends, and until the first probe is asked.
+
+    For comparison: a command interpreter that does nothing, and the hook with a program of one line for the agent.
+    """
+    _lay_hooks(folder)
     # Windows' clock since boot less ours: the pipe only ever delays, so the largest is the nearest.
     apart_s = max(_clocks_apart_s(folder, environment) for _ in range(5))
     taken: dict[str, list[float]] = {}
+
+    def add(title: str, script: str, answer: Callable[[], float]) -> None:
+        began_s = time.monotonic()
+        subprocess.run([WINE, "cmd", "/c", script], env=environment, check=True, **_NOWHERE)
+        taken.setdefault(f"{title}: to its end", []).append(time.monotonic() - began_s)
+        taken.setdefault(f"{title}: {'first probe' if 'hook' in title else 'first line'}", []).append(
+            answer() - apart_s - began_s
+        )
+
     for _ in range(runs):
-        for way, hidden in (("hook.cmd", "pythonw.hidden"), ("hook.cmd, no pythonw.exe", "pythonw.exe")):
-            (folder / hidden).rename(folder / ("pythonw.exe" if hidden == "pythonw.hidden" else "pythonw.hidden"))
-            began_s = time.monotonic()
-            subprocess.run([WINE, "cmd", "/c", r"C:\pe-agent\hook.cmd"], env=environment, check=True, **_NOWHERE)
-            taken.setdefault(f"{way}: to its end", []).append(time.monotonic() - began_s)
-            asked_s = _first_question_s(folder / "spool") - apart_s - began_s
-            taken.setdefault(f"{way}: first probe", []).append(asked_s)
+        began_s = time.monotonic()
+        subprocess.run([WINE, "cmd", "/c", "exit"], env=environment, check=True, **_NOWHERE)
+        taken.setdefault("cmd /c exit", []).append(time.monotonic() - began_s)
+        add("one line of Python so started", r"C:\pe-agent\bare.cmd", lambda: _line_s(folder / "bare.txt"))
+        add("hook.cmd", r"C:\pe-agent\hook.cmd", lambda: _first_question_s(folder / "spool"))
+        (folder / "pythonw.exe").rename(folder / "pythonw.hidden")
+        add("hook.cmd, no pythonw.exe", r"C:\pe-agent\hook.cmd", lambda: _first_question_s(folder / "spool"))
+        (folder / "pythonw.hidden").rename(folder / "pythonw.exe")
     for title, rows in taken.items():
         over = " OVER" if "first probe" in title and statistics.median(rows) > FIRST_PROBE_S else ""
         print(f"{title:37} {statistics.median(rows):5.2f} s median of {runs}, {min(rows):.2f} s best{over}")
+
+
+def _lay_hooks(folder: Path) -> None:
+    (folder / "hook.cmd").write_text(HOOK_SCRIPT, newline="")
+    bare = HOOK_SCRIPT.replace("-m pe_agent auto --foreground", r'"%~dp0bare.py"')
+    (folder / "bare.cmd").write_text(bare, newline="")
+    (folder / "bare.py").write_text("import time\nopen(__file__[:-2] + 'txt', 'w').write(f'{time.monotonic()}\\n')")
+
+
+def _line_s(path: Path) -> float:
+    """When the one line was written, by Windows' clock since boot; it is removed."""
+    until_s = time.monotonic() + 60
+    while time.monotonic() < until_s:
+        time.sleep(0.2)
+        if path.exists() and (text := path.read_text()).endswith("\n"):
+            path.unlink()
+            return float(text)
+    sys.exit("the program that the hook started left no line")
 
 
 def _clocks_apart_s(folder: Path, environment: dict[str, str]) -> float:
@@ -154,7 +184,11 @@ def _first_question_s(spool: Path) -> float:
         time.sleep(0.2)
         state = spool / "pe-agent.state.json"
         for path in spool.glob("*.pespool"):
-            frames = [wire.parse_frame(r) for r in read_bundle(path.read_bytes()) if isinstance(r, bytes)]
+            octets = path.read_bytes()
+            if not octets.startswith(MAGIC):
+                # Only just made.
+                continue
+            frames = [wire.parse_frame(r) for r in read_bundle(octets) if isinstance(r, bytes)]
             records = [wire.decode_record(frame) for frame in frames[1:]]
             if any(isinstance(record, Verdict) for record in records):
                 path.unlink()
