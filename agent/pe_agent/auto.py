@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pe_agent import sending, settings
+from pe_agent import settings
 from pe_agent.errors import PeError
 from pe_agent.host import this_host
 from pe_agent.probing import Probing, plan_of
@@ -54,6 +54,8 @@ def _told(flags: Mapping[str, Any]) -> Settings:
 
 def _with_usable_upload(told: Settings) -> Settings:
     """Without a way by HTTPS that cannot be meant: the boot is watched all the same, and gRPC may still work."""
+    from pe_agent import sending  # noqa: PLC0415 - the probes are under way meanwhile
+
     try:
         sending.uploader_of(told)
     except PeError as exc:
