@@ -33,11 +33,16 @@ takes where one is free. By the clock it took longer here, for others used the m
 def page(results: Sequence[tuple[Size, str]]) -> str:
     """The whole text, from what was measured and on which machine."""
     sizes = [size for size, _ in results]
-    machines = [f"- {size.reports:,} reports: {machine}" for size, machine in results]
+    machines = [f"- {size.reports:,} reports: {machine}{_missing(size)}" for size, machine in results]
     parts = [_HEAD, "\n".join(machines) + "\n", "## Targets\n", _targets(sizes[-1]), "## Growth\n", _growth(sizes)]
     for size in sizes:
         parts += [f"## {size.reports:,} reports\n", _questions(size)]
     return "\n".join(parts)
+
+
+def _missing(size: Size) -> str:
+    missing = [engine for engine in ENGINES if engine not in size.engines]
+    return f"; not measured: {', '.join(missing)}" if missing else ""
 
 
 def _questions(size: Size) -> str:
