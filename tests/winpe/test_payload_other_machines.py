@@ -97,6 +97,17 @@ def test_x86_streams_by_grpc_with_tls_packed_and_arm64_has_tls_lying_ready(made)
     assert json.loads(files["manifest.json"])["transport"] == {"x86": "grpc", "arm64": "https"}[machine]
 
 
+@pytest.mark.parametrize("machine", ["x86", "arm64"])
+def test_with_programs_as_large_as_those_of_amd64_it_stays_lean(machine):
+    """Those of x86 are smaller; those of arm64 lie ready, unpacked, but there is no gRPC beside them."""
+    target = target_for(machine)
+    python = Embeddable("0" * 64, {p.name: p.read_bytes() for p in WINDOWS_PYTHON.iterdir()}, {}, machine, "3.11.9")
+    wheels = tuple(map(read_wheel, choose_wheels(WINDOWS_WHEELS, target, "3.11")))
+    payload = build(Ingredients(target, python, wheels, {}))
+    assert len(payload.octets) < 15_000_000
+    assert payload.unpacked_bytes < 30_000_000
+
+
 @needs_wimlib
 def test_an_image_for_arm64_needs_an_address_for_uploads(arm64, tmp_path):
     wim = make_wim(tmp_path, {r"Windows\System32\startnet.cmd": b"wpeinit\r\n"}, architecture="12")
