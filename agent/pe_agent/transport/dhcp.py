@@ -24,7 +24,7 @@ from pe_agent.transport.udp import UdpSocket, open_shared_udp, open_udp
 # dnsmasq answers after 3 s, ISC dhcpd after 1 s, when they first ping the address they are about to offer.
 WAIT_S = 4.5
 QUIET_S = 0.5
-_REPEAT_AFTER_S = 2.0
+_REPEAT_AFTER_S, _ONE_AGAIN_AFTER_S = 2.0, 1.0
 BROADCAST, UNICAST = "broadcast", "unicast"
 
 
@@ -93,7 +93,7 @@ def gather_offers(asker: Asker, servers: tuple[str, ...], deadline: Deadline, qu
 def ask_one(asker: Asker, server: str, deadline: Deadline) -> Hearing:
     """Ask one server by its address, as a PXE client and as a relay does; ends with its answer, ICMP or the deadline.
 
-    What is not answered is asked again once, after half of the time.
+    What is not answered is asked again each second.
 
     Raises:
         PathFailure: as `gather_offers`.
@@ -148,13 +148,22 @@ class _Gathering:
         failed = self._send(tuple(self._questions.values()))
         if failed is not None and not self._client.address:
             raise failed
-        repeat = self._deadline.within(min(_REPEAT_AFTER_S, self._deadline.left_s() / 2))
-        self._listen(repeat)
-        if not self._hearing.by(self._awaited) and not self._is_told():
+        for patience in self._turns():
+            self._listen(patience)
+            if self._hearing.by(self._awaited) or self._is_told():
+                break
             answered = {h.question for h in self._hearing.heard}
             self._send(tuple(q for q in self._questions.values() if q not in answered))
         self._listen(self._deadline)
         return self._hearing
+
+    def _turns(self) -> Iterator[Deadline]:
+        """How long to listen before what is not answered is sent again: everybody hears a broadcast twice at most."""
+        if self._awaited == BROADCAST:
+            yield self._deadline.within(_REPEAT_AFTER_S)
+            return
+        while self._deadline.left_s() > _ONE_AGAIN_AFTER_S:
+            yield self._deadline.within(_ONE_AGAIN_AFTER_S)
 
     def _is_told(self) -> bool:
         """Whether ICMP says of the one server that was asked that nobody there will answer."""

@@ -91,13 +91,18 @@ def dns_answer(request: bytes) -> bytes:
 
 
 def transfer(request: bytes, asked: str, asker: tuple[str, int]) -> None:
-    """The first block of a file, once the options were agreed on; each packet once more after a second (RFC 2347)."""
-    size = request.split(b"\0")[4]
+    """The first block of a file, once options were agreed on where there are any (RFC 1350, RFC 2347).
+
+    Each packet is sent again after a second without an acknowledgement, and an error ends the transfer.
+    """
+    words = request[2:].split(b"\0")
+    options = dict(zip(words[2::2], words[3::2], strict=False))
+    size = options.get(b"blksize", b"512")
+    agreed = b"\0\x06blksize\0" + size + b"\0tsize\0" + b"4096\0"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((asked, 0))
         sock.settimeout(1.0)
-        agreed = b"\0\x06blksize\0" + size + b"\0tsize\0" + b"4096\0"
-        for packet in (agreed, b"\0\x03\0\x01" + b"\x5a" * int(size)):
+        for packet in ([agreed] if b"blksize" in options else []) + [b"\0\x03\0\x01" + b"\x5a" * int(size)]:
             for _ in range(3):
                 sock.sendto(packet, asker)
                 with suppress(TimeoutError):
