@@ -26,7 +26,7 @@ _FOLDER = "tls"
 
 
 def make_loadable() -> None:
-    """See to it that `import ssl` works.
+    """See to it that `import ssl` works, from unpacked parts where it does not by itself.
 
     Raises:
         ImportError: it does not work here; the message says what is in the way.
@@ -39,8 +39,7 @@ def make_loadable() -> None:
             raise ImportError(
                 f"ssl does not load here ({exc}), and there is no {home / ARCHIVE} to unpack it from"
             ) from exc
-        # At the end: nothing that lies there may stand in for another module.
-        sys.path.append(str(unpack(home, _places(home))))
+        _load_from(unpack(home, _places(home)))
 
 
 def unpack(home: Path, places: Iterable[Path]) -> Path:
@@ -61,6 +60,19 @@ def unpack(home: Path, places: Iterable[Path]) -> Path:
             continue
         return place
     raise ImportError(f"no folder takes the parts of {home / ARCHIVE}: {'; '.join(refusals) or 'none is known'}")
+
+
+def _load_from(folder: Path) -> None:
+    """Import ssl with its parts in this folder, which is searched last, and only now: nothing else comes from there."""
+    sys.path.append(str(folder))
+    try:
+        import ssl  # noqa: F401, PLC0415 - from here on it is loaded
+    except ImportError as exc:
+        raise ImportError(
+            f"ssl does not load from {folder} ({exc}); `pe-image audit` says what the image lacks"
+        ) from exc
+    finally:
+        sys.path.remove(str(folder))
 
 
 def _places(home: Path) -> Iterator[Path]:

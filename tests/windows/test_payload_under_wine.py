@@ -183,6 +183,15 @@ def test_by_https_too_a_collector_with_another_ca_gets_nothing(machine, collecto
     assert len(kept(machine)) == 1
 
 
+def test_what_tls_lacks_in_the_image_is_told_and_the_report_is_kept(machine, collector):
+    data, _, upload = collector
+    flags = (*trust(machine, data), f"/upload:{upload}", "/timeout:5")
+    done, told = report(machine, *flags, overrides="dbghelp,crypt32=d")
+    assert done.returncode == 30
+    assert r"ssl does not load from C:\pe-agent\spool\tls" in told["delivery"]
+    assert len(kept(machine)) == 1
+
+
 def test_a_damaged_archive_of_tls_is_told_and_costs_no_report(machine, collector):
     data, _, upload = collector
     flags = (*trust(machine, data), f"/upload:{upload}", "/timeout:5")
