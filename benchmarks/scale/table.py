@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.scale.run import MOST_WITH_OBSERVATIONS, Size
 from benchmarks.scale.ways import ASKED, DUCKDB, LOOKED_AT, POSTGRESQL, SQLITE, Asking, Time
@@ -24,9 +24,10 @@ them.
 """
 
 
-_AIMS = """At {count} reports, warm, in ms. Questions of the screen have their aim on SQLite, the others on the engine
-that is quickest. On SQLite, which works on one processor, the aim is held against the processor's time: so long it
-takes where one is free. By the clock it took longer here, for others used the machine (its load stands above).
+_AIMS = """The aims are for 10,000,000 reports; a row that names fewer says that so many were not measured on that
+engine. In ms, warm. Questions of the screen have their aim on SQLite, the others on the engine that is quickest. On
+SQLite, which works on one processor, the aim is held against the processor's time: so long it takes where one is free.
+By the clock it took longer here, for others used the machine (its load stands above).
 """
 
 
@@ -34,7 +35,7 @@ def page(results: Sequence[tuple[Size, str]]) -> str:
     """The whole text, from what was measured and on which machine."""
     sizes = [size for size, _ in results]
     machines = [f"- {size.reports:,} reports: {machine}{_missing(size)}" for size, machine in results]
-    parts = [_HEAD, "\n".join(machines) + "\n", "## Targets\n", _targets(sizes[-1]), "## Growth\n", _growth(sizes)]
+    parts = [_HEAD, "\n".join(machines) + "\n", "## Targets\n", _targets(sizes), "## Growth\n", _growth(sizes)]
     for size in sizes:
         parts += [f"## {size.reports:,} reports\n", _questions(size)]
     return "\n".join(parts)
@@ -91,20 +92,24 @@ def _warm(size: Size, asked: Asking) -> str:
     return _ms(found.warm_s) if found else ""
 
 
-def _targets(size: Size) -> str:
-    lines = [_AIMS.format(count=f"{size.reports:,}"), "| what | engine | clock | processor | target | |"]
-    lines.append("|---|---|--:|--:|--:|---|")
+def _targets(sizes: Sequence[Size]) -> str:
+    lines = [_AIMS, "| what | reports | engine | clock | processor | target | |", "|---|--:|---|--:|--:|--:|---|"]
     for asked in ASKED:
-        found = {e: size.times[asked.name, e] for e in ENGINES if (asked.name, e) in size.times}
-        if not found:
-            continue
-        engine = SQLITE if asked.screen else min(found, key=lambda name: _judged_s(name, found[name]))
-        cpu = "" if engine == POSTGRESQL else _ms(found[engine].cpu_s)
-        target_s = SCREEN_S if asked.screen else MOST_S
-        word = "reached" if _judged_s(engine, found[engine]) < target_s else "**missed**"
-        clock = _ms(found[engine].warm_s)
-        lines.append(f"| {asked.name} | {engine} | {clock} | {cpu} | < {target_s * 1000:,.0f} | {word} |")
+        engines = (SQLITE,) if asked.screen else ENGINES
+        for size in reversed(sizes):
+            found = {e: size.times[asked.name, e] for e in engines if (asked.name, e) in size.times}
+            if found:
+                lines.append(f"| {asked.name} | {size.reports:,} | {_target(asked, found)} |")
+                break
     return "\n".join(lines) + "\n"
+
+
+def _target(asked: Asking, found: Mapping[str, Time]) -> str:
+    engine = min(found, key=lambda name: _judged_s(name, found[name]))
+    cpu = "" if engine == POSTGRESQL else _ms(found[engine].cpu_s)
+    target_s = SCREEN_S if asked.screen else MOST_S
+    word = "reached" if _judged_s(engine, found[engine]) < target_s else "**missed**"
+    return f"{engine} | {_ms(found[engine].warm_s)} | {cpu} | < {target_s * 1000:,.0f} | {word}"
 
 
 def _judged_s(engine: str, found: Time) -> float:
