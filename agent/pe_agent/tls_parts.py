@@ -114,11 +114,12 @@ def _lay(parts: Mapping[str, bytes], place: Path) -> None:
         if lacking:
             _check_room(place, sum(map(len, lacking.values())))
         for name, octets in lacking.items():
-            written.append(place / name)
             _write(place / name, octets)
+            written.append(place / name)
     except OSError:
         for path in written:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
         with contextlib.suppress(OSError):
             place.rmdir()
         raise
@@ -137,6 +138,10 @@ def _write(path: Path, octets: bytes) -> None:
     try:
         fresh.write_bytes(octets)
         fresh.replace(path)
+    except PermissionError:
+        # Windows replaces no program that is loaded: then another run has laid it meanwhile.
+        if not _holds(path, octets):
+            raise
     finally:
         fresh.unlink(missing_ok=True)
     if not _holds(path, octets):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import DEVNULL
 
@@ -172,6 +173,15 @@ def test_where_grpc_does_not_work_the_report_goes_by_https(machine, collector, g
     assert (done.returncode, stored_log(data, told)) == (20, STORY)
     assert {path.name for path in (machine.folder / UNPACKED).iterdir()} == TLS_PARTS
     assert kept(machine) == []
+
+
+def test_two_runs_at_once_do_not_disturb_each_other_while_they_unpack(machine, collector):
+    data, _, upload = collector
+    flags = (*trust(machine, data), f"/upload:{upload}", "/timeout:60")
+    with ThreadPoolExecutor(2) as both:
+        runs = list(both.map(lambda _: report(machine, *flags, overrides="dbghelp=d"), range(2)))
+    assert [done.returncode for done, _ in runs] == [20, 20]
+    assert {path.name for path in (machine.folder / UNPACKED).iterdir()} == TLS_PARTS
 
 
 def test_by_https_too_a_collector_with_another_ca_gets_nothing(machine, collector, tmp_path):
