@@ -36,6 +36,7 @@ for pe-agent from making the socket on, for the exporter what it says the probe 
 hundredths of a second. "In all" is what the tool says it took, for pe-agent on TCP 5040 connect, bind, a call of 3,000
 octets and its answer, for nmap and blackbox_exporter the first answer again. "Program" is from starting the process to
 its end.
+Between resident tools a tenth of a millisecond is noise: which of them comes first changes from run to run.
 """
 
 
