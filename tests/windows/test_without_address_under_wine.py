@@ -116,6 +116,16 @@ def test_the_server_that_would_give_an_address_is_heard_and_gives_none(machine, 
     assert dhcp_server.read_text() == ""
 
 
+def test_an_address_of_the_169_254_kind_is_none_and_does_not_stop_the_question(machine, cable, dhcp_server):
+    cable.ip(*f"-n {cable.near} address add 169.254.7.7/16 dev lan".split())
+    try:
+        row = answer(report(machine))
+    finally:
+        cable.ip(*f"-n {cable.near} address del 169.254.7.7/16 dev lan".split())
+    assert (row["target"], row["facts"]["via"]) == (SERVER, "broadcast")
+    assert dhcp_server.read_text() == ""
+
+
 def test_nobody_who_answers_is_silence(machine):
     row = answer(report(machine))
     assert (row["outcome"], row["reason"], row["facts"]["suspect"]) == ("warning", "silent", "not-known")
