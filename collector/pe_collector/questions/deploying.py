@@ -78,6 +78,8 @@ def _newest(asked: Asked) -> dict[str, dict[str, Any]]:
         sa.select(*(boots.c[name] for name in _NAMES), first.c.state, machine.c.serial)
         .join_from(first, boots, boots.c.report_id == first.c.report_id)
         .join(machine, machine.c.machine_id == boots.c.machine_id)
+        # Said again for an export, which looks through its files by time.
+        .where(*conditions(boots, asked.filters))
         .order_by(*_order(first.c.rank, first))
     )
     names = (*_NAMES, "state", "serial")
