@@ -18,7 +18,10 @@ from pe_collector.engine.view import Found, View
 # Background of a signature: below the first nothing is sure, above the last nothing would be a fault.
 _LEAST_BACKGROUND = 0.001
 _MOST_BACKGROUND = 0.03
+# No fault is surer than this, nor surer than its boots can show: of a hundred thousand a fiftieth that did not fail
+# would be so many that a second fault would pay which says the same again.
 _MOST_RATE = 0.98
+_SURPRISES = 2.0
 _ROUNDS = 3
 # A failure that lacks an attribute but fits is explained nearly as well as one that is known to be inside.
 _FITTING = 0.9
@@ -26,6 +29,11 @@ _FITTING = 0.9
 _FEWEST_OWN = 2
 _LUCK = 0.001
 _PLACES = ("site", "subnet", "gateway", "vlan", "switch")
+
+
+def _most_rate(reached: float) -> float:
+    """How often so many boots can show at most that a fault makes them fail."""
+    return max(_MOST_RATE, 1.0 - _SURPRISES / max(1.0, reached))
 
 
 def _at_least(count: int, expected: float) -> float:
@@ -135,7 +143,7 @@ class Model:
         joined = list(together & explanation.signatures)
         # What failed with one of the other signatures could not fail with these any more.
         left = 1.0 - sum(rate for code, rate in explanation.rates.items() if code not in together)
-        table[joined] = min(_MOST_RATE, table[joined].sum() / max(left, 1e-3))
+        table[joined] = min(_most_rate(explanation.reached), table[joined].sum() / max(left, 1e-3))
         rates: Reals = table[self.ground.table.outcomes[rows]]
         return rates
 
@@ -164,7 +172,7 @@ class Model:
         return Explanation(found, codes, failed, fitting, reached, rates)
 
     def _share(self, chosen: Flags, reached: float) -> float:
-        return float(min(_MOST_RATE, chosen.sum() / max(1, reached)))
+        return float(min(_most_rate(reached), chosen.sum() / max(1, reached)))
 
     def _fitting(self, found: Found, failed: Places, rows: Places) -> Places:
         """Failures that lack an attribute, fit the rest, and stand where boots inside stand."""
@@ -225,7 +233,25 @@ class Model:
         chance = 1.0 - (1.0 - self.background[outcomes]) * self.surviving[rows]
         own = np.minimum(1.0, rates / np.maximum(chance, 1e-9))
         shares = {
-            code: float(min(_MOST_RATE, own[outcomes == code].sum() / max(1, explanation.reached)))
+            code: float(min(_most_rate(explanation.reached), own[outcomes == code].sum() / max(1, explanation.reached)))
             for code in explanation.signatures
         }
+        if len(shares) > 1:
+            total = sum(shares.values())
+            scale = self._together(explanation) / total if total else 1.0
+            shares = {code: share * scale for code, share in shares.items()}
         return replace(explanation, rates=shares)
+
+    def _together(self, explanation: Explanation) -> float:
+        """How often it makes a boot fail with any of its signatures.
+
+        Each signature by itself leaves the background the more, the more of them there are; of all boots that fail
+        so it explains no less for that.
+        """
+        rows, codes = explanation.failed, explanation.signatures
+        others = self._surviving((one for one in self.chosen if one.found is not explanation.found), codes)[rows]
+        rate = min(_most_rate(explanation.reached), sum(explanation.rates.values()))
+        background = min(_MOST_BACKGROUND, float(self.background[list(codes)].sum()))
+        chance = 1.0 - (1.0 - background) * (1.0 - rate) * others
+        own = np.minimum(1.0, rate / np.maximum(chance, 1e-9))
+        return float(min(_most_rate(explanation.reached), own.sum() / max(1, explanation.reached)))

@@ -117,6 +117,13 @@ class Repair:
             best = max(found, key=lambda other: other.score, default=None)
             if best is not None and best.score > self._settings.threshold:
                 self._account.take(best)
+                if again is not None and not self._is_about(best, one):
+                    # Another fault was found; this one stands beside it.
+                    self._account.take(again)
+
+    def _is_about(self, found: Found, one: Explanation) -> bool:
+        inside = np.isin(one.failed, self._ground.rows_in(found.condition), assume_unique=True)
+        return bool(2 * inside.sum() >= len(one.failed))
 
     def _has_kin(self, one: Explanation) -> bool:
         others = [other for other in self._model.chosen if other is not one]
