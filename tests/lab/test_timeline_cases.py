@@ -134,8 +134,9 @@ def test_an_address_that_the_system_finds_taken_is_a_duplicate(wire: Wire) -> No
 def test_a_router_that_passes_no_dhcp_on_is_who_must_be_looked_at(wire: Wire) -> None:
     wire.client.must("sysctl", "-qw", "net.ipv6.conf.eth0.autoconf=0")
     wire.announce()
-    watch = Watch(wire, 4, "dhcp")
+    watch = Watch(wire, 20, "dhcp")
     wire.plug_in()
+    wait_until("the router", lambda: "default" in wire.client.must("ip", "-6", "route", "show", "dev", "eth0"))
     report = watch.report()
     (asked,) = [o for o in report["observations"] if o["probe"] == "dhcp"]
     assert (asked["outcome"], asked["reason"], asked["facts"]["suspect"]) == ("warning", "silent", "relay")
