@@ -5,6 +5,7 @@ Measured figures are read from the pages that the benchmarks printed, so that th
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,9 +88,9 @@ def _row_kb(scale: str) -> float:
     """Of the largest fleet that was measured with observations."""
     numbers = {cells[0]: cells[1:] for cells in _cells(scale)}
     sizes = [int(cell.replace(",", "")) for cell in numbers[""]]
-    megabytes = [float(cell.replace(",", "")) for cell in numbers["SQLite, MB"]]
+    megabytes = [float(cell.replace(",", "") or "nan") for cell in numbers["SQLite, MB"]]
     most = int(re.search(r"up to ([\d,]+) reports", scale)[1].replace(",", ""))  # type: ignore[index]
-    known = {size: mb for size, mb in zip(sizes, megabytes, strict=True) if size <= most}
+    known = {size: mb for size, mb in zip(sizes, megabytes, strict=True) if size <= most and not math.isnan(mb)}
     return round(known[max(known)] * 1000 / max(known), 2)
 
 
