@@ -2,12 +2,13 @@
 
 import pytest
 from markupsafe import escape
+from pe_collector.questions.filters import Filters
 from pe_collector.store.addresses import address_key
 from pe_collector.store.prefix_tree import head_of
 from pe_collector.web.log_page import lines_of
 from pe_collector.web.port_map import switches_of
 from pe_collector.web.sql import names_in
-from pe_collector.web.subnet_map import level_below, path_to, prefix_of
+from pe_collector.web.subnet_map import in_hours, level_below, path_to, prefix_of
 from pe_collector.web.words import heat, tame
 
 
@@ -60,3 +61,19 @@ def test_ports_stand_in_the_order_of_their_labels():
     rows = [{**row, "switch_port": port} for port in ("Gi1/0/14", "Gi1/0/9", "Te1/1/1", "", "9")]
     (switch,) = switches_of(rows)
     assert [port["switch_port"] for port in switch["ports"]] == ["", "9", "Gi1/0/9", "Gi1/0/14", "Te1/1/1"]
+
+
+@pytest.mark.parametrize(
+    ("period", "inside", "edges"),
+    [
+        ((100.0, 7300.0), (3600, 7200), [(100.0, 3600), (7200, 7300.0)]),
+        ((3600.0, 7200.0), (3600, 7200), []),
+        ((100.0, None), (3600, None), [(100.0, 3600)]),
+        ((None, 7300.0), (None, 7200), [(7200, 7300.0)]),
+        ((None, None), (None, None), []),
+    ],
+)
+def test_a_period_is_its_whole_hours_and_what_lies_before_and_after_them(period, inside, edges):
+    whole, rest = in_hours(Filters(*period, site="Berlin"))
+    assert (whole.since_s, whole.until_s, whole.site) == (*inside, "Berlin")
+    assert [(edge.since_s, edge.until_s, edge.site) for edge in rest] == [(*edge, "Berlin") for edge in edges]

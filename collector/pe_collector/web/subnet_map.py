@@ -68,7 +68,10 @@ class Span:
 
     @classmethod
     def of(cls, filters: Filters, now_s: float) -> Span:
-        """Its hours that begin in it, where each stretch is made of whole ones; else as it is."""
+        """Of the hours that begin in it, where each stretch is made of whole ones; else as it is.
+
+        What lies before the first of them counts in the first stretch.
+        """
         begin_s, end_s = filters.since_s or 0.0, now_s if filters.until_s is None else filters.until_s
         hours = math.ceil(end_s / HOUR_S) - math.ceil(begin_s / HOUR_S)
         if filters.since_s is None or hours <= 0 or hours % COLUMNS:
@@ -127,20 +130,33 @@ def rows_of(asked: Asked, span: Span, words: Mapping[str, str]) -> list[MapRow]:
 
 def _cells(asked: Asked, span: Span, level: int | None) -> Iterator[tuple[str, int, int, int]]:
     """Key of the row, number of the stretch, boots, failed ones; a stretch may come in pieces."""
-    if level is not None and level < COUNTED and span.of_hours:
-        for (hour_at, head), counts in counted(asked, prefix_hours(level, asked.filters.subnet)).items():
-            yield str(head), span.place(float(hour_at)), *counts
+    if level is None or level >= COUNTED or not span.of_hours:
+        yield from _of_reports(asked, span, level)
         return
+    inside, edges = in_hours(asked.filters)
+    rollup = prefix_hours(level, asked.filters.subnet)
+    for (hour_at, head), counts in counted(replace(asked, filters=inside), rollup).items():
+        yield str(head), span.place(float(hour_at)), *counts
+    for edge in edges:
+        yield from _of_reports(replace(asked, filters=edge), span, level)
+
+
+def in_hours(filters: Filters) -> tuple[Filters, list[Filters]]:
+    """The whole hours of the period, and what lies before and after them."""
+    since_s, until_s = filters.since_s, filters.until_s
+    first_s = None if since_s is None else math.ceil(since_s / HOUR_S) * HOUR_S
+    last_s = None if until_s is None else math.floor(until_s / HOUR_S) * HOUR_S
+    edges = [replace(filters, until_s=first_s)] if first_s != since_s else []
+    edges += [replace(filters, since_s=last_s)] if last_s != until_s else []
+    return replace(filters, since_s=first_s, until_s=last_s), edges
+
+
+def _of_reports(asked: Asked, span: Span, level: int | None) -> Iterator[tuple[str, int, int, int]]:
     group = boots.c.machine_id if level is None else key_head(level)
     at = whole_part((boots.c.received_at - span.begin_s) / span.step_s)
     failed = sa.func.sum(sa.case((boots.c.outcome == FAILED, 1), else_=0))
-    filters = asked.filters
-    if filters.since_s is not None:
-        filters = replace(filters, since_s=span.begin_s)
-    if filters.until_s is not None:
-        filters = replace(filters, until_s=span.end_s)
     chosen = sa.select(group.label("row"), at.label("at"), sa.func.count(), failed)
-    chosen = chosen.where(boots.c.address_key.is_not(None), *conditions(boots, filters)).group_by("row", "at")
+    chosen = chosen.where(boots.c.address_key.is_not(None), *conditions(boots, asked.filters)).group_by("row", "at")
     for key, place, boots_there, failed_there in asked.connection.execute(chosen):
         yield key, min(max(place, 0), COLUMNS - 1), boots_there, failed_there
 
