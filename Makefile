@@ -48,7 +48,7 @@ check: $(STAMP)
 	$(BIN)/python protos/generate.py --check
 
 test: test-setup check
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # FUZZ_SECONDS: how long each codec is fuzzed. Where the fuzzer does not install, the soak goes on without it.
 FUZZ_SECONDS ?= 60
