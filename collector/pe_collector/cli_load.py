@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,9 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 @click.option("--acks", type=_PATH, required=True, help="Each acknowledged report id, at once, on a line of its own.")
 def loadgen(acks: Path, collector: str, **told: Any) -> int:
     """Simulated agents send whole reports; ends with 30 when one of them was not acknowledged."""
-    from pe_collector.loadgen import Load, run_load  # noqa: PLC0415 - grpc is slow to load
+    import asyncio  # noqa: PLC0415 - slow to load, as grpc is
+
+    from pe_collector.loadgen import Load, run_load  # noqa: PLC0415
 
     trust = _trust(told.pop("data"), told.pop("ca"), told.pop("token_file"), tls=told.pop("tls"))
     check_addresses([collector], trust)
