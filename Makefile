@@ -10,6 +10,9 @@ PACKAGES := python3-venv iproute2 nftables isc-dhcp-server isc-dhcp-relay dhcpcd
 TEST_PACKAGES := tftpd-hpa kea-dhcp4-server chrony faketime chromium chromium-driver postgresql zbar-tools prometheus \
   systemd wimtools wine wine64 gcc-mingw-w64-x86-64 python3-pip
 
+# Tests start thousands of processes: where bytecode is not kept, each of them compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test soak setup test-setup check pictures system-packages test-packages windows-parts benchmark-probes clean
 
 setup: system-packages $(STAMP)
