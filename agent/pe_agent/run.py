@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pe_agent.host import Host
-from pe_agent.model import Event, Observation, Outcome, Reason
+from pe_agent.observed import Event, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Phase, Probe, Target, Wanted
 from pe_agent.timeline import Timeline
 
@@ -45,6 +45,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
+    """Nothing more comes from this probe."""
+
     probe: Probe
 
 

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 
 from pe_agent.host import Adapter, Address, Overheard
-from pe_agent.model import Event, EventKind
+from pe_agent.observed import Event, EventKind
 
 # Windows keeps the moment of a lease by the wall clock in whole seconds, Linux by the age of a file: the same lease
 # is read back with times this far apart.

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from pe_agent.host import Adapter
-from pe_agent.model import Event, EventKind, Observation, Reason
+from pe_agent.observed import Event, EventKind, Observation, Reason
 from pe_agent.probes import address
 from pe_agent.run import Plan
 

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pe_agent.errors import UsageError
-from pe_agent.model import Boot, Clock, Identity
+from pe_agent.observed import Clock
+
+if TYPE_CHECKING:
+    from pe_agent.model import Boot, Identity
 
 
 @dataclass(frozen=True, slots=True)

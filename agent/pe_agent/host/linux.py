@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pe_agent import log_places, volumes
 from pe_agent.codec import dhcp
@@ -28,7 +29,10 @@ from pe_agent.host import (
     linux_files,
     netlink,
 )
-from pe_agent.model import Boot, Clock, Identity
+from pe_agent.observed import Clock
+
+if TYPE_CHECKING:
+    from pe_agent.model import Boot, Identity
 
 assert sys.platform == "linux"  # noqa: S101 - tells type checkers what this module is for
 
@@ -104,6 +108,8 @@ class LinuxHost:
 
     def identity(self) -> Identity:
         """SMBIOS marks by /sys/class/dmi/id; the serial number and UUID need root."""
+        from pe_agent.model import Identity  # noqa: PLC0415 - the first probes do without
+
         return Identity(
             smbios_uuid=self._dmi("product_uuid").lower(),
             serial=self._dmi("product_serial"),
@@ -115,6 +121,8 @@ class LinuxHost:
 
     def boot(self) -> Boot:
         """The kernel's boot identifier; this system is no boot image, so those fields stay empty."""
+        from pe_agent.model import Boot  # noqa: PLC0415
+
         boot_id = _read(Path("/proc/sys/kernel/random/boot_id"))
         return Boot(began=self.clock(), boot_id=boot_id, os_version=f"Linux {platform.release()}")
 

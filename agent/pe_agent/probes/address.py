@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from pe_agent.host import Adapter, Address
-from pe_agent.model import Event, EventKind, FactValue, Observation, Outcome, Reason
+from pe_agent.observed import Event, EventKind, FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.timeline import Timeline, usable
 

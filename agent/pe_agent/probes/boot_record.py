@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pe_agent.codec import dhcp
 from pe_agent.errors import DecodeError
 from pe_agent.host import BootRecord
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 
 PROBE = "boot-record"

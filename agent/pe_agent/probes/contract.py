@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from pe_agent.host import Host
-from pe_agent.model import Event, Observation, Outcome, Reason
+from pe_agent.observed import Event, Observation, Outcome, Reason
 from pe_agent.timeline import Timeline
 
 WDS_RPC_PORT = 5040

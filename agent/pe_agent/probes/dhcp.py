@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pe_agent.codec import dhcp, pxe
 from pe_agent.errors import DecodeError
 from pe_agent.host import Adapter, BootRecord, Host, Lease
-from pe_agent.model import Event, EventKind, FactValue, Observation, Outcome, Reason
+from pe_agent.observed import Event, EventKind, FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Target
 from pe_agent.probes.pxe import asking_clients, boot_facts, clients_without_address
 from pe_agent.transport.dhcp import BROADCAST, QUIET_S, UNICAST, WAIT_S, Asker, Heard, Hearing, gather_offers

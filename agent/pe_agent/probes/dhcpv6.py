@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pe_agent.codec import dhcpv6, pxe
 from pe_agent.errors import DecodeError
 from pe_agent.host import Adapter
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.probes.pxe import asked_architecture, machine_uuid
 from pe_agent.transport.dhcpv6 import QUIET_S, WAIT_S, Asker, Heard, gather_answers

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from pe_agent.codec import dns
 from pe_agent.host import Adapter
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.probes.target import named_servers
 from pe_agent.transport import names

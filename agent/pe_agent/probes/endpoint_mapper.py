@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pe_agent.codec import epm
 from pe_agent.codec.rpc import FAULT_ACCESS_DENIED, Fault
 from pe_agent.errors import DecodeError
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import ENDPOINT_MAPPER_PORT, Context
 from pe_agent.probes.wds_rpc import WDS_INTERFACE
 from pe_agent.transport.connect import connect

@@ -11,7 +11,7 @@ from functools import partial
 
 from pe_agent.codec import netbios
 from pe_agent.errors import DecodeError
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.transport.connect import connect
 from pe_agent.transport.passes import Answer

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.transport.mtu import DIRECTION, ETHERNET_MTU, NARROW_PACKETS, SMALL_PACKET, Fate, Sent, send_packet
 from pe_agent.transport.passes import Answer

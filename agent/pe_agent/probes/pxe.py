@@ -16,7 +16,7 @@ from pe_agent.codec import dhcp, pxe
 from pe_agent.codec.dhcp import DhcpMessage
 from pe_agent.errors import DecodeError
 from pe_agent.host import Adapter, Host
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.transport.dhcp import Asker, ask_one
 from pe_agent.transport.passes import Answer, observe

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pe_agent.codec import smb2
 from pe_agent.errors import DecodeError
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, judged_skew
 from pe_agent.transport.connect import Connection, connect
 from pe_agent.transport.passes import Answer, observe

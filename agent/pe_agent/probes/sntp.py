@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pe_agent.codec import sntp
 from pe_agent.errors import DecodeError
-from pe_agent.model import Observation, Outcome
+from pe_agent.observed import Observation, Outcome
 from pe_agent.probes.contract import Context, judged_skew
 from pe_agent.transport.passes import Answer, observe
 from pe_agent.transport.path import Deadline, Endpoint

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from pe_agent.host import Adapter
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.address import best_address
 from pe_agent.probes.contract import Context
 

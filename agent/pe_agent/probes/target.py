@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pe_agent.codec import dhcp, pxe
 from pe_agent.errors import DecodeError
 from pe_agent.host import BootRecord
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context, Target, Wanted
 from pe_agent.probes.pxe import asking_clients
 from pe_agent.transport.dhcp import QUIET_S, Asker, gather_offers

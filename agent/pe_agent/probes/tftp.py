@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pe_agent.codec import dhcp, pxe, tftp
 from pe_agent.codec.pe_header import file_architecture
 from pe_agent.errors import DecodeError
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.probes.pxe import asked_architecture
 from pe_agent.probes.target import resolve

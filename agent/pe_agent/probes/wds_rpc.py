@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 
 from pe_agent.codec.rpc import FAULT_OPERATION_RANGE, Fault, Response, Syntax
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.transport.connect import connect
 from pe_agent.transport.passes import Answer, observe, uncertain

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pe_agent.boot_order import Clocks
-from pe_agent.model import Event, EventKind, FactValue, Observation, Outcome, Reason
+from pe_agent.observed import Event, EventKind, FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.readers.formats import read_any
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pe_agent.codec import dhcp, pxe
 from pe_agent.codec.dhcp import DhcpMessage
 from pe_agent.errors import DecodeError
-from pe_agent.model import FactValue, Reason
+from pe_agent.observed import FactValue, Reason
 from pe_agent.transport.packets import PacketSocket, open_packets
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.udp import UdpSocket, open_shared_udp, open_udp

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pe_agent.codec import dhcpv6
 from pe_agent.codec.dhcpv6 import Dhcpv6Message
 from pe_agent.errors import DecodeError
-from pe_agent.model import Reason
+from pe_agent.observed import Reason
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.udp import UdpSocket, open_udp
 

@@ -14,7 +14,7 @@ import struct
 import sys
 from dataclasses import dataclass, replace
 
-from pe_agent.model import FactValue, Reason
+from pe_agent.observed import FactValue, Reason
 
 TCP_FAIL_CONNECT_ON_ICMP_ERROR, TCP_ICMP_ERROR_INFO = 18, 19
 _ICMP_ERROR_INFO_OCTETS = 36

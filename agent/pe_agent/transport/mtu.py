@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from enum import Enum
 
-from pe_agent.model import Reason
+from pe_agent.observed import Reason
 from pe_agent.transport.connect import wait_ready
 from pe_agent.transport.echo import Echoed, Status
 from pe_agent.transport.icmp import TOO_BIG, Icmp, ask_for_icmp, read_icmp

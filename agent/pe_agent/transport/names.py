@@ -14,7 +14,7 @@ from functools import partial
 
 from pe_agent.codec import dns
 from pe_agent.host import Adapter
-from pe_agent.model import FactValue
+from pe_agent.observed import FactValue
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.question import ask
 

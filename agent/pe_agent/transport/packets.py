@@ -15,7 +15,7 @@ from typing import Self
 
 from pe_agent.codec.ipv4 import UdpPacket, decode_udp, encode_udp
 from pe_agent.errors import DecodeError
-from pe_agent.model import Reason
+from pe_agent.observed import Reason
 from pe_agent.transport.connect import wait_ready
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.udp import Datagram

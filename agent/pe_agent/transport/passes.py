@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pe_agent.host import Host
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.turns import Turns
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pe_agent.model import FactValue, Reason
+from pe_agent.observed import FactValue, Reason
 
 
 @dataclass(frozen=True, slots=True)

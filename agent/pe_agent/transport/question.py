@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from pe_agent.errors import DecodeError
-from pe_agent.model import FactValue, Observation, Outcome, Reason
+from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.transport.passes import Answer, Talk
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.udp import open_udp

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pe_agent.codec import rpc
 from pe_agent.errors import DecodeError
-from pe_agent.model import FactValue, Reason
+from pe_agent.observed import FactValue, Reason
 from pe_agent.transport.connect import Connection
 from pe_agent.transport.path import PathFailure
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pe_agent.codec import tftp
 from pe_agent.errors import DecodeError
-from pe_agent.model import FactValue, Reason
+from pe_agent.observed import FactValue, Reason
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.question import turns
 from pe_agent.transport.udp import Datagram, UdpSocket, open_udp

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from pe_agent.model import FactValue, Reason
+from pe_agent.observed import FactValue, Reason
 from pe_agent.transport.connect import wait_ready
 from pe_agent.transport.icmp import ask_for_icmp, read_icmp
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
