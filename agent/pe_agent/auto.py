@@ -5,7 +5,6 @@ The first probe starts before what judges and ships is loaded: on a slow machine
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Mapping
@@ -26,10 +25,10 @@ _BELOW_NORMAL = 0x0000_4000
 
 def observe_boot(flags: Mapping[str, Any], *, send: bool) -> None:
     """Watch this boot from now on until the logs were followed for `watch_s` seconds."""
-    _step_back()
     told = _told(flags)
     host = this_host(Path(told.sysroot) if told.sysroot else None)
     probing = Probing(plan_of(host, told), watches_on=True)
+    _step_back()
     from pe_agent import signatures  # noqa: PLC0415 - the probes are under way meanwhile
     from pe_agent.session import Run, Session  # noqa: PLC0415
 
@@ -65,8 +64,10 @@ def _with_usable_upload(told: Settings) -> Settings:
 
 
 def _step_back() -> None:
-    """Leave the processor to the deployment. On Linux the program that started this one has done so."""
+    """Leave the processor to the deployment. What started this one has mostly done so; on Linux always."""
     if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - the probes are under way meanwhile
+
         kernel32 = ctypes.windll.kernel32
         # -1 is this process (GetCurrentProcess). A refusal changes nothing for anybody.
         kernel32.SetPriorityClass(ctypes.c_void_p(-1), _BELOW_NORMAL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -110,6 +109,8 @@ def _config_path(named: str) -> Path | None:
 
 
 def _from_file(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - a run without a file does without
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as exc:

@@ -27,7 +27,7 @@ AGENT = r"import sys; sys.path.insert(0, 'X:\\pe-agent'); "
 CLOCK = "import time; print(time.monotonic(), flush=True)"
 GUID = (
     AGENT
-    + "from pe_agent.host.windows import _adapter_rows; print(*[r.adapter_name.decode() for r in _adapter_rows()])"
+    + "from pe_agent.host.win_adapters import adapter_rows; print(*[r.adapter_name.decode() for r in adapter_rows()])"
 )
 REPORT = AGENT + (
     "sys.argv = ['pe-agent', 'report', '--no-send', '--format', 'json']; from pe_agent.__main__ import main; main()"

@@ -6,7 +6,6 @@ Source: DMTF DSP0134 (System Management BIOS Reference Specification) 6.1.2, 7.2
 from __future__ import annotations
 
 import struct
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -93,6 +92,8 @@ def _system(formatted: bytes, strings: tuple[str, ...], *, swapped: bool) -> Sys
     octets = formatted[_UUID_AT : _UUID_AT + 16]
     mark = ""
     if len(octets) == 16 and octets not in (bytes(16), b"\xff" * 16):
+        import uuid  # noqa: PLC0415 - the first probes do without
+
         # Since SMBIOS 2.6 the first three fields are little-endian.
         mark = str(uuid.UUID(bytes_le=octets) if swapped else uuid.UUID(bytes=octets))
     return SystemInformation(manufacturer=text(4), product=text(5), serial=text(7), uuid=mark)
