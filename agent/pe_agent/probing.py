@@ -6,16 +6,22 @@ What is imported here is paid for before the first question is asked.
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from pe_agent.errors import UsageError
 from pe_agent.host import Host
-from pe_agent.model import Event, Observation
+from pe_agent.observed import Event, Observation
 from pe_agent.probes import PROBES
 from pe_agent.probes.address import PROBE as ADDRESS
 from pe_agent.probes.contract import Wanted
 from pe_agent.run import Emit, Plan, run_probes
 from pe_agent.settings import Settings
-from pe_agent.watching import Watching
+
+if TYPE_CHECKING:
+    from pe_agent.watching import Watching
+
+# What the rest of the agent loads waits this long for the first answer, which is mostly there by then.
+FIRST_ANSWER_S = 0.2
 
 
 def plan_of(host: Host, told: Settings) -> Plan:
@@ -60,9 +66,11 @@ class Probing:
         self._early: list[Observation | Event] = []
         self._listener: Emit | None = None
         self._lock = threading.Lock()
+        self._answered = threading.Event()
         self._done = threading.Event()
         self._problem: BaseException | None = None
         threading.Thread(target=self._run, name="probing", daemon=True).start()
+        self._answered.wait(FIRST_ANSWER_S)
 
     def tell(self, listener: Emit) -> None:
         """Hand every answer to the listener, those of before first."""
@@ -90,12 +98,16 @@ class Probing:
         except BaseException as exc:  # noqa: BLE001 - raised again where the run is waited for
             self._problem = exc
         finally:
+            self._answered.set()
             self._done.set()
 
     def _heard(self, record: Observation | Event) -> None:
+        self._answered.set()
         with self._lock:
             if self._watches_on and isinstance(record, Observation) and record.probe == ADDRESS:
                 self._watches_on = False
+                from pe_agent.watching import Watching  # noqa: PLC0415 - not before there is something to watch
+
                 self._watching = Watching(self._plan, self._heard)
             if self._listener is None:
                 self._early.append(record)

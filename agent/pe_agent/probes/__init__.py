@@ -25,6 +25,15 @@ class _In:
 
 
 PROBES: tuple[Probe, ...] = (
+    # Before all others: it asks the registry, for which nothing more has to load.
+    Probe(
+        "boot-record",
+        "What did the firmware hear when it booted over the network?",
+        _In("boot_record"),
+        Phase.MACHINE,
+        deadline_s=2.0,
+        needs_target=False,
+    ),
     Probe(
         "address",
         "When did each adapter get link and a usable address?",
@@ -142,14 +151,6 @@ PROBES: tuple[Probe, ...] = (
         "adapters",
         "Is there a network card without a driver?",
         _In("adapters"),
-        Phase.MACHINE,
-        deadline_s=2.0,
-        needs_target=False,
-    ),
-    Probe(
-        "boot-record",
-        "What did the firmware hear when it booted over the network?",
-        _In("boot_record"),
         Phase.MACHINE,
         deadline_s=2.0,
         needs_target=False,
