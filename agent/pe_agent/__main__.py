@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from pe_agent import hook
+from pe_agent import hook, spared
 from pe_agent.argv import translate
 
 
 def main() -> None:
     """Run the command line; never returns."""
+    spared.import_dataclasses()
     words = translate(sys.argv[1:], windows=sys.platform == "win32")
     if hook.is_plain(words):
         hook.run_plain(words)

@@ -14,40 +14,37 @@ from pe_agent.probes import PROBES
 from pe_agent.probes.contract import Phase
 from pe_agent.recorder import Recorder
 
-LATER = (
-    "click",
-    "google",
-    "grpc",
-    "http",
-    "pe_agent.judge",
-    "pe_agent.session",
-    "pe_agent.signatures",
-    "pe_agent.wire",
-)
-# The moment a probe of the first phase is asked, in a run like the one that an image's hook starts.
-FIRST_ASKED = f"""
-import sys, threading
-begin, asked = threading.Thread.start, []
-def watched(thread):
-    if thread.name.startswith("probe-") and not asked:
-        asked.append(sorted(set({LATER!r}) & set(sys.modules)))
-    begin(thread)
-threading.Thread.start = watched
-sys.argv = ["pe-agent", "auto", "--foreground", "--no-send"]
-from pe_agent.__main__ import main
-try:
-    main()
-except SystemExit as end:
-    print(end.code, *asked)
-"""
+from tests.agent.first_probe import LATER, asking
 
 
 def test_the_hooks_run_asks_its_first_probe_before_it_loads_anything_else(tmp_path):
     told = {"PE_AGENT_ONLY": "architecture", "PE_AGENT_WATCH_S": "0", "PE_AGENT_SPOOL": str(tmp_path)}
-    command = [sys.executable, "-c", FIRST_ASKED]
+    command = [sys.executable, "-c", asking(LATER)]
     done = subprocess.run(command, env=os.environ | told, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == "0 []", done.stderr
     assert list(tmp_path.glob("*.pespool"))
+
+
+# What dataclasses do with the modules that are spared them until then.
+SPARED = """
+import sys
+from pe_agent.spared import import_dataclasses
+import_dataclasses()
+before = sorted({"copy", "inspect"} & set(sys.modules))
+from dataclasses import asdict, dataclass
+@dataclass
+class Lease:
+    seconds: list
+kept = [60]
+told = asdict(Lease(kept))["seconds"]
+import copy, inspect
+print(before, Lease.__doc__, told, told is kept, inspect.isfunction(asdict), copy.copy(1))
+"""
+
+
+def test_dataclasses_work_in_full_without_the_modules_that_were_not_loaded_for_them():
+    done = subprocess.run([sys.executable, "-c", SPARED], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] Lease(seconds: list) [60] False True 1"
 
 
 @pytest.mark.parametrize("words", [["auto"], ["auto", "--foreground"], ["auto", "--no-send", "--foreground"]])
