@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 
 from pe_collector.connection import Connection, Row
 
@@ -18,7 +20,15 @@ _WORST = {"fault": 0, "warning": 1, "unknown": 2, "incomplete": 3, "healthy": 4}
 # Attributes that the store works out from more than one fact, and their columns.
 _DERIVED = (("site", "site"), ("switch", "switch"), ("port", "switch_port"))
 
+# What a boot is made of; findings come apart.
+COLUMNS = (
+    "report_id, machine_id, boot_key, booted_at, received_at, carried, peer, address, prefix, attributes, "
+    "outcome, verdict, site, switch, switch_port, link_to_address_s"
+)
+_FINDINGS = "SELECT report_id, finding, evidence, finding.confidence FROM "
 _Failures = Mapping[str, Mapping[str, str]]
+# By report, finding -> target of the sure and of the doubtful ones.
+Findings = tuple[_Failures, _Failures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +65,21 @@ class Boot:
 
 def boots_since(connection: Connection, since_s: float, until_s: float | None = None) -> list[Boot]:
     """Boots that sent a report since then, in order of time; of very many the newest MOST_REPORTS reports."""
-    since_s = max(since_s, _oldest(connection))
-    findings = _failures(connection, since_s)
+    since_s = max(since_s, oldest(connection))
+    findings = _failures(
+        connection.execute(
+            f"{_FINDINGS} finding JOIN report USING (report_id) WHERE received_at>=? ORDER BY report_id, sequence",
+            (since_s,),
+        )
+    )
     rows = connection.execute(
-        "SELECT report_id, machine_id, boot_key, booted_at, received_at, carried, peer, address, prefix, attributes, "
-        "outcome, verdict, site, switch, switch_port, link_to_address_s FROM report "
-        "WHERE received_at>=? AND received_at<=? ORDER BY received_at, report_id",
+        f"SELECT {COLUMNS} FROM report WHERE received_at>=? AND received_at<=? ORDER BY received_at, report_id",  # noqa: S608 - ours
         (since_s, float("inf") if until_s is None else until_s),
     )
     of_boot: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of_boot[row["boot_key"]].append(row)
-    boots = [_boot(those, findings) for those in of_boot.values()]
+    boots = [boot_of(those, findings) for those in of_boot.values()]
     return sorted(boots, key=lambda boot: (boot.at_s, boot.report_id))
 
 
@@ -78,42 +91,55 @@ def host_of_peer(peer: str) -> str:
     return text.rpartition(":")[0] if text.count(":") == 1 else text
 
 
-def _oldest(connection: Connection) -> float:
+def findings_of(connection: Connection, report_ids: Sequence[str]) -> Findings:
+    """Those of these reports."""
+    asked = f"{_FINDINGS} json_each(?) CROSS JOIN finding ON finding.report_id=value ORDER BY report_id, sequence"
+    return _failures(connection.execute(asked, (json.dumps(report_ids),)))
+
+
+def oldest(connection: Connection, most: int = MOST_REPORTS) -> float:
+    """When the oldest of the newest so many reports was received, Unix seconds."""
     row = connection.execute(
-        "SELECT received_at FROM report ORDER BY received_at DESC LIMIT 1 OFFSET ?", (MOST_REPORTS - 1,)
+        "SELECT received_at FROM report ORDER BY received_at DESC LIMIT 1 OFFSET ?", (most - 1,)
     ).fetchone()
     return row["received_at"] if row else 0.0
 
 
-def _boot(rows: Sequence[Row], findings: tuple[_Failures, _Failures]) -> Boot:
-    """The first report gives the time, the last one that knows an address the place; failures add up."""
+def boot_of(rows: Sequence[Row], findings: Findings) -> Boot:
+    """The boot of these reports, in order of time.
+
+    The first report gives the time, the last one that knows an address the place; failures add up.
+    """
     first = rows[0]
     best = worst = first
     if len(rows) > 1:
         best = next((row for row in reversed(rows) if row["address"]), rows[-1])
         worst = min(reversed(rows), key=lambda row: _WORST.get(row["outcome"], len(_WORST)))
-    attributes = json.loads(best["attributes"])
-    for name in _OWN_FIELDS & attributes.keys():
-        del attributes[name]
-    attributes |= {name: best[column] for name, column in _DERIVED if best[column]}
     failed, doubtful = (_together(rows, each) for each in findings)
     waits = [row["link_to_address_s"] for row in rows if row["link_to_address_s"] is not None]
     return Boot(
         report_id=best["report_id"],
-        machine_id=first["machine_id"],
+        machine_id=intern(first["machine_id"]),
         # When a carried report was imported says nothing about the boot.
         at_s=first["booted_at"] if first["carried"] else first["received_at"],
-        address=best["address"] or "",
-        subnet=best["prefix"] or "",
-        attributes=attributes,
+        address=intern(best["address"] or ""),
+        subnet=intern(best["prefix"] or ""),
+        attributes=_attributes(best["attributes"], *(best[column] for _, column in _DERIVED)),
         failures=failed,
         healthy=not failed and rows[-1]["outcome"] == "healthy",
         doubtful=doubtful,
-        outcome=worst["outcome"],
-        verdict=worst["verdict"],
+        outcome=intern(worst["outcome"]),
+        verdict=intern(worst["verdict"]),
         link_to_address_s=waits[0] if waits else None,
-        source="" if best["carried"] else _elsewhere(host_of_peer(best["peer"])),
+        source="" if best["carried"] else intern(_elsewhere(host_of_peer(best["peer"]))),
     )
+
+
+# Boots of one machine have the same ones mostly, and share them.
+@functools.lru_cache(maxsize=1 << 16)
+def _attributes(text: str, *derived: str | None) -> Mapping[str, str]:
+    attributes = {name: value for name, value in json.loads(text).items() if name not in _OWN_FIELDS}
+    return attributes | {name: value for (name, _), value in zip(_DERIVED, derived, strict=True) if value}
 
 
 def _elsewhere(host: str) -> str:
@@ -129,13 +155,7 @@ def _together(rows: Sequence[Row], findings: _Failures) -> dict[str, str]:
     return found
 
 
-def _failures(connection: Connection, since_s: float) -> tuple[_Failures, _Failures]:
-    """By report, finding -> target of the sure and of the doubtful ones."""
-    rows = connection.execute(
-        "SELECT report_id, finding, evidence, finding.confidence FROM finding JOIN report USING (report_id) "
-        "WHERE received_at>=? ORDER BY report_id, sequence",
-        (since_s,),
-    )
+def _failures(rows: Iterable[Row]) -> Findings:
     sure: defaultdict[str, dict[str, str]] = defaultdict(dict)
     doubtful: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for row in rows:

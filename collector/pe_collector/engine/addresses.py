@@ -61,14 +61,16 @@ class Addresses:
             return None
         rank: dict[tuple[int, int] | None, int] = {number: n for n, number in enumerate(numbers)}
         ranks = np.array([rank.get(number, -1) for number in addresses], dtype=np.int32)
-        return cls(ranks, numbers, _shared_bits(numbers), subnets)
+        return cls(ranks, numbers, shared_bits(words_of(numbers)), subnets)
 
     def taken(self, rows: _Places) -> Addresses | None:
         """Those of these rows; None when none of them has one."""
         ranks = self.ranks[rows]
-        known = np.unique(ranks[ranks >= 0])
+        known = np.flatnonzero(np.bincount(ranks + 1, minlength=len(self.numbers) + 1)[1:])
         if not len(known):
             return None
+        if len(known) == len(self.numbers):
+            return Addresses(ranks, self.numbers, self.shared, self.subnets)
         place = np.full(len(self.numbers) + 1, -1, dtype=np.int32)
         place[known] = np.arange(len(known), dtype=np.int32)
         # What two addresses share, all between them share.
@@ -131,21 +133,23 @@ class Addresses:
         return Prefix(version, number >> shift << shift, length)
 
 
-def _shared_bits(numbers: Sequence[tuple[int, int]]) -> npt.NDArray[np.int16]:
-    """Leading bits that each address shares with the next one."""
-    words = np.array([_words(*number) for number in numbers], dtype=np.uint32)
-    versions = np.array([version for version, _ in numbers], dtype=np.int16)
-    shared = np.full(len(numbers) - 1, 128, dtype=np.int16)
+def words_of(numbers: Sequence[tuple[int, int]]) -> npt.NDArray[np.uint32]:
+    """A row an address: its version, then the number as four words of 32 bits, an IPv4 address in the first."""
+    return np.array([_words(*number) for number in numbers], dtype=np.uint32).reshape(-1, 1 + _WORDS)
+
+
+def shared_bits(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.int16]:
+    """Leading bits that each of these ascending addresses, as `words_of` gives them, shares with the next one."""
+    shared = np.full(len(words) - 1, 128, dtype=np.int16)
     for place in reversed(range(_WORDS)):
-        differing = words[1:, place] ^ words[:-1, place]
+        differing = words[1:, 1 + place] ^ words[:-1, 1 + place]
         # The exponent of a double is exact for 32 bits: it is the number of bits up to the highest one set.
         first = 32 * place + 32 - np.frexp(differing.astype(np.float64))[1]
         shared = np.where(differing > 0, first, shared).astype(np.int16)
-    shared[versions[1:] != versions[:-1]] = _NOTHING_SHARED
+    shared[words[1:, 0] != words[:-1, 0]] = _NOTHING_SHARED
     return shared
 
 
 def _words(version: int, number: int) -> tuple[int, ...]:
-    """The address as four words of 32 bits, an IPv4 address in the first."""
     whole = number << 96 if version == 4 else number
-    return tuple(whole >> shift & 0xFFFFFFFF for shift in (96, 64, 32, 0))
+    return version, *(whole >> shift & 0xFFFFFFFF for shift in (96, 64, 32, 0))

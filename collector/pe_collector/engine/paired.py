@@ -10,7 +10,7 @@ from math import comb
 
 import numpy as np
 
-from pe_collector.engine.table import HEALTHY, Flags, Table
+from pe_collector.engine.table import HEALTHY, MISSING, Flags, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,16 @@ def compare(table: Table, attribute: str, one: str, other: str) -> Pairing | Non
     column = table.columns[attribute]
     if one not in column.values or other not in column.values:
         return None
-    tried = [_failing(table, column.codes == column.values.index(value)) for value in (one, other)]
-    shared = sorted(tried[0].keys() & tried[1].keys())
-    if not shared:
+    machines = int(table.machines.max(initial=MISSING)) + 2
+    tried = [_failing(table, column.codes == column.values.index(value), machines) for value in (one, other)]
+    shared = tried[0][0] & tried[1][0]
+    if not shared.any():
         return None
-    outcomes = [(tried[0][machine], tried[1][machine]) for machine in shared]
-    first, second = outcomes.count((True, False)), outcomes.count((False, True))
+    first, second = (int((mine & ~theirs & shared).sum()) for mine, theirs in _both_ways(tried[0][1], tried[1][1]))
     worse, better = (one, other) if first >= second else (other, one)
     more, fewer = max(first, second), min(first, second)
-    both, neither = outcomes.count((True, True)), outcomes.count((False, False))
+    both = int((tried[0][1] & tried[1][1] & shared).sum())
+    neither = int(shared.sum()) - first - second - both
     return Pairing(attribute, worse, better, more, fewer, both, neither, mcnemar(more, fewer))
 
 
@@ -73,10 +74,13 @@ def mcnemar(one: int, other: int) -> float:
     return min(1.0, 2.0 * tail / 2.0**total)
 
 
-def _failing(table: Table, rows: Flags) -> dict[int, bool]:
-    """Machine -> whether most of its boots among these rows fail."""
-    machines = table.machines[rows]
-    failed = table.outcomes[rows] != HEALTHY
-    distinct, places = np.unique(machines, return_inverse=True)
-    share = np.bincount(places, weights=failed, minlength=len(distinct)) / np.maximum(1, np.bincount(places))
-    return {int(machine): bool(value > 0.5) for machine, value in zip(distinct, share, strict=True)}
+def _both_ways(one: Flags, other: Flags) -> tuple[tuple[Flags, Flags], tuple[Flags, Flags]]:
+    return (one, other), (other, one)
+
+
+def _failing(table: Table, rows: Flags, machines: int) -> tuple[Flags, Flags]:
+    """By machine, whether it has boots among these rows, and whether most of them fail."""
+    own = table.machines[rows] + 1
+    boots = np.bincount(own, minlength=machines)
+    failed = np.bincount(own, weights=table.outcomes[rows] != HEALTHY, minlength=machines)
+    return boots > 0, 2 * failed > boots

@@ -92,12 +92,18 @@ def table_of(rows: Sequence[Row], subnets: Sequence[str] = ()) -> Table:
 def taken(column: Column, rows: Places) -> Column:
     """The column of these rows; a value that none of them has is gone."""
     codes = column.codes[rows]
-    known = np.unique(codes[codes != MISSING])
+    known = np.flatnonzero(is_known(codes, len(column.values)))
     if len(known) == len(column.values):
         return Column(codes, column.values)
     place = np.full(len(column.values) + 1, MISSING, dtype=np.int32)
     place[known] = np.arange(len(known), dtype=np.int32)
     return Column(place[codes], tuple(column.values[code] for code in known.tolist()))
+
+
+def is_known(codes: Codes, values: int) -> Flags:
+    """By code below `values`, whether any row has it."""
+    found: Flags = np.bincount(codes + 1, minlength=values + 1)[1:] > 0
+    return found
 
 
 def _marks(rows: Sequence[Row]) -> tuple[Codes, ...]:

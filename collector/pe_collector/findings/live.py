@@ -13,7 +13,6 @@ from pe_collector.findings.changes import read_changes
 from pe_collector.findings.documents import document_of
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.look import Look, look
-from pe_collector.findings.rows import Seen
 from pe_collector.findings.stages import same_class
 from pe_collector.prefixes import parse_prefix
 
@@ -64,13 +63,12 @@ def note(connection: Connection, seen: Look, now_s: float, there: str) -> Noted:
     """The patterns of a look beside those of the last one."""
     before = stored(connection)
     changes = read_changes(connection)
-    boots = Seen(seen.boots)
-    found = [_known(document_of(pattern, boots, changes), pattern.ended_s) for pattern in seen.patterns]
+    found = [_known(document_of(pattern, seen.seen, changes), pattern.ended_s) for pattern in seen.patterns]
     now = [*_with_old_ids(found, before)]
-    known = {boot.report_id for boot in seen.boots}
+    known = {boot.report_id for boot in seen.seen.boots} if before else set()
     lasting = {name: live for name, live in before.items() if _is_there(live.cause, known, now)}
     live = {name: _by_the_clock(one, now_s) for name, one in follow(lasting, now).items()}
-    return Noted(now_s, there, len(seen.boots), live)
+    return Noted(now_s, there, len(seen.seen.places), live)
 
 
 def storing(noted: Noted, *, served: bool = False) -> Step:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from pe_collector.boots import Boot, boots_since
 from pe_collector.connection import Connection
+from pe_collector.engine.table import Flags
 from pe_collector.findings.filters import Filters
-from pe_collector.findings.pairs import fault_or_well, pairs
+from pe_collector.findings.pairs import pairs
 from pe_collector.findings.pattern import Pattern
-from pe_collector.findings.rows import Seen, with_telling_values
+from pe_collector.findings.rows import Seen
 from pe_collector.findings.search import search
 from pe_collector.findings.server_events import with_server_events
-from pe_collector.findings.silence import silence_of, silent_boots
-from pe_collector.findings.slow import warning_or_slow
-from pe_collector.findings.stages import fault_of, same_class
+from pe_collector.findings.shelf import FAULTS, SILENCES, Shelf, count_distinct
+from pe_collector.findings.silence import silent_boots
+from pe_collector.findings.stages import same_class
 
 FAULT, WARNING, SILENCE = "fault", "warning", "silence"
 # Fewer machines make no pattern, so nothing is searched for.
@@ -28,26 +31,39 @@ _SAME = 0.5
 class Look:
     """The boots that were looked at, in order of time, and the patterns in them, the clearest first."""
 
-    boots: tuple[Boot, ...]
+    seen: Seen
     patterns: tuple[Pattern, ...]
 
 
 def look(connection: Connection, filters: Filters) -> Look:
-    """Look at what is stored."""
+    """Look at what is stored, all of it read anew."""
     boots = with_server_events(connection, boots_since(connection, filters.since_s, filters.until_s))
     silent = silent_boots(connection, filters.since_s, filters.until_s)
-    found = find_patterns(boots, silent)
-    return Look((*boots, *silent), tuple(p for p in found if any(map(filters.concerns, p.failed))))
+    shelf = Shelf.of((*boots, *silent))
+    found = look_at(shelf)
+    return Look(found.seen, tuple(p for p in found.patterns if any(map(filters.concerns, p.failed))))
+
+
+def look_at(shelf: Shelf) -> Look:
+    """Look at boots, those among them that only servers know too."""
+    places = shelf.ordered()
+    seen = Seen(shelf, places)
+    reported = Seen(shelf, places[shelf.codes[SILENCES, places] < 0])
+    return Look(seen, tuple(_patterns(reported, seen)))
 
 
 def find_patterns(boots: Sequence[Boot], silent: Sequence[Boot] = ()) -> list[Pattern]:
+    """The patterns among boots that reported and such as only servers know."""
+    return list(look_at(Shelf.of((*boots, *silent))).patterns)
+
+
+def _patterns(seen: Seen, with_silent: Seen) -> list[Pattern]:
     """Faults, warnings (slow addresses too), silence, and pairs of values that the same machines tell apart."""
-    seen = Seen(tuple(with_telling_values(boots)))
-    faults = [one for one in search(seen, fault_or_well, FAULT) if _stands(one)]
+    faults = [one for one in search(seen, seen.faults, FAULT) if _stands(one)]
     warnings = [one for one in _warnings(seen) if _stands(one)]
     together = _folded(faults, warnings)
-    if _enough(silent):
-        together += [one for one in search(Seen((*seen.boots, *silent)), silence_of, SILENCE) if _stands(one)]
+    if _enough(with_silent, with_silent.silences >= 0):
+        together += [one for one in search(with_silent, with_silent.silences, SILENCE) if _stands(one)]
     together += pairs(seen, together)
     return sorted(together, key=lambda one: (-one.score, one.id))
 
@@ -57,17 +73,18 @@ def _stands(pattern: Pattern) -> bool:
     return pattern.counts.boots_elsewhere > 0
 
 
-def _enough(boots: Sequence[Boot]) -> bool:
-    return len({boot.machine_id for boot in boots}) >= _FEWEST_MACHINES
+def _enough(seen: Seen, rows: Flags) -> bool:
+    return count_distinct(seen.machines[rows]) >= _FEWEST_MACHINES
 
 
 def _warnings(seen: Seen) -> list[Pattern]:
-    signature_of = warning_or_slow(seen.boots)
-    warned = [boot for boot in seen.boots if signature_of(boot) not in ("", None, fault_of(boot))]
-    if not _enough(warned):
+    said = seen.warnings
+    warned = (said >= 0) & (said != seen.said(FAULTS))
+    if not _enough(seen, warned):
         return []
-    names = {name for boot in warned if (name := signature_of(boot))}
-    found = search(seen, signature_of, WARNING)
+    words = seen.shelf.signatures.names
+    names = {words[code] for code in np.unique(said[warned]).tolist()}
+    found = search(seen, said, WARNING)
     return [one for one in found if names & set(one.signature[:1])]
 
 

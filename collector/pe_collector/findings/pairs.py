@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
-from pe_collector.boots import Boot
+import numpy as np
+
 from pe_collector.engine.paired import Pairing, compare
+from pe_collector.engine.table import HEALTHY, Flags
 from pe_collector.findings.pattern import Pattern
-from pe_collector.findings.rows import Ground, Seen, ground_of
-from pe_collector.findings.stages import fault_of
+from pe_collector.findings.rows import NOTHING, WELL, Ground, Seen, ground_of
+from pe_collector.findings.shelf import FAULTS
 from pe_collector.statistics import Counts
 
 KIND = "pair"
@@ -26,9 +28,8 @@ _ALPHA = 0.05
 def pairs(seen: Seen, explained: Iterable[Pattern]) -> list[Pattern]:
     """Pairs of values that the same machines tell apart, among the boots that no other pattern explains."""
     explained = list(explained)
-    told = [(frozenset(one.signature), frozenset(one.machines)) for one in explained]
-    ground = ground_of(seen, lambda boot: None if _is_told(boot, told) else fault_or_well(boot))
-    if not any(ground.signatures):
+    ground = ground_of(seen, np.where(_is_told(seen, explained), NOTHING, seen.faults), _TRIED)
+    if not ground.signatures:
         return []
     compared = [*_compared(ground)]
     strong = [
@@ -42,24 +43,27 @@ def pairs(seen: Seen, explained: Iterable[Pattern]) -> list[Pattern]:
     return [_pattern(ground, pairing, len(compared)) for pairing in best.values()]
 
 
-def _is_told(boot: Boot, told: Iterable[tuple[frozenset[str], frozenset[str]]]) -> bool:
-    """Whether a pattern (signatures, machines) says why this boot failed; a retry too, which it does not count."""
-    fault = fault_of(boot)
-    return any(fault in signatures and boot.machine_id in machines for signatures, machines in told)
+def _is_told(seen: Seen, explained: Iterable[Pattern]) -> Flags:
+    """Whether a pattern says why a boot failed; a retry too, which it does not count."""
+    told = np.zeros(len(seen.places), dtype=np.bool_)
+    for one in explained:
+        machines = [seen.shelf.machines.known(name) for name in one.machines]
+        told |= np.isin(seen.said(FAULTS), _codes_of(seen, one)) & np.isin(seen.machines, machines)
+    return told
 
 
-def fault_or_well(boot: Boot) -> str | None:
-    """The fault of a boot, '' for one that went on, None for one of which neither is known."""
-    fault = fault_of(boot)
-    return fault if fault or boot.healthy or boot.outcome in ("healthy", "warning") else None
+def _codes_of(seen: Seen, pattern: Pattern) -> list[int]:
+    """The numbers of its signatures."""
+    known = map(seen.shelf.signatures.known, pattern.signature)
+    return [code for code in known if code >= 0]
 
 
 def paired_with(seen: Seen, pattern: Pattern) -> list[str]:
     """What the same machines say of the conditions of a pattern: sentences, the surest first."""
     if pattern.conditions.keys().isdisjoint(_TRIED):
         return []
-    signatures = set(pattern.signature)
-    ground = ground_of(seen, lambda boot: fault_or_well(boot) if fault_of(boot) in {"", *signatures} else None)
+    own = np.isin(seen.said(FAULTS), [WELL, *_codes_of(seen, pattern)])
+    ground = ground_of(seen, np.where(own, seen.faults, NOTHING), _TRIED)
     found = [
         pairing
         for name in _TRIED
@@ -85,26 +89,27 @@ def _values(ground: Ground, name: str) -> list[str]:
     column = ground.table.columns.get(name)
     if column is None:
         return []
-    counted = Counter(boot.attributes[name] for boot in ground.boots if boot.attributes.get(name))
-    return sorted(sorted(counted), key=lambda value: -counted[value])[:_MOST_VALUES]
+    counts = np.bincount(column.codes + 1, minlength=len(column.values) + 1)[1:]
+    return [column.values[code] for code in np.argsort(-counts, kind="stable")[:_MOST_VALUES].tolist()]
 
 
 def _pattern(ground: Ground, pairing: Pairing, compared: int) -> Pattern:
-    tried = [n for n, boot in enumerate(ground.boots) if boot.attributes.get(pairing.attribute) == pairing.worse]
-    better = [n for n, boot in enumerate(ground.boots) if boot.attributes.get(pairing.attribute) == pairing.better]
-    both = {ground.boots[n].machine_id for n in tried} & {ground.boots[n].machine_id for n in better}
-    worse_rows, better_rows = ([n for n in rows if ground.boots[n].machine_id in both] for rows in (tried, better))
-    failed = tuple(ground.boots[n] for n in worse_rows if ground.signatures[n])
-    shown = Counter(ground.signatures[n] for n in worse_rows if ground.signatures[n])
-    names = sorted(sorted(shown), key=lambda name: -shown[name])
-    failed_better = sum(bool(ground.signatures[n]) for n in better_rows)
+    column, outcomes = ground.table.columns[pairing.attribute], ground.table.outcomes
+    tried = [np.flatnonzero(column.codes == column.values.index(value)) for value in (pairing.worse, pairing.better)]
+    both = np.intersect1d(ground.machines(tried[0]), ground.machines(tried[1]))
+    worse_rows, better_rows = (rows[np.isin(ground.machines(rows), both)] for rows in tried)
+    failing = worse_rows[outcomes[worse_rows] != HEALTHY]
+    failed = ground.boots(failing)
+    shown = Counter(ground.signature(row) for row in failing.tolist())
     return Pattern(
         id=_identifier(pairing),
         kind=KIND,
-        signature=tuple(names),
+        signature=tuple(sorted(sorted(shown), key=lambda name: -shown[name])),
         conditions={pairing.attribute: pairing.worse},
         target="",
-        counts=Counts(len(failed), len(worse_rows), failed_better, len(better_rows)),
+        counts=Counts(
+            len(failed), len(worse_rows), int(np.count_nonzero(outcomes[better_rows] != HEALTHY)), len(better_rows)
+        ),
         score=0.0,
         p_value=min(1.0, pairing.p_value * compared),
         machines=tuple(sorted({boot.machine_id for boot in failed})),

@@ -6,17 +6,20 @@ in all of them, values as codes and addresses as numbers, is worked out once.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from pe_collector.boots import Boot
 from pe_collector.engine.addresses import Addresses
-from pe_collector.engine.table import MISSING, Codes, Column, Flags, Places, Table, encode, taken
+from pe_collector.engine.table import MISSING, Codes, Column, Flags, Places, Reals, Table, is_known, taken
+from pe_collector.findings.shelf import ADDRESSES, FAULTS, MACHINES, SILENCES, SOURCES, SUBNETS, WARNINGS, Shelf
+from pe_collector.findings.slow import SLOW, slow_after_s
 
+# What a boot says of a search, beside the number of a signature.
+WELL, NOTHING = MISSING, MISSING - 1
 # Known only when something failed, so that every boot that has it failed: no condition.
 _CONSEQUENCES = frozenset({"last_hop"})
 # Attribute -> another one that says the same, but for where one of its values goes with several of these.
@@ -29,112 +32,180 @@ _FROM_ONE_SOURCE = 3
 
 @dataclass(frozen=True)
 class Seen:
-    """Boots that are searched, in order of time, and what all searches share of them."""
+    """Boots that are searched, in order of time, and what all searches share of them.
 
-    boots: tuple[Boot, ...]
+    It looks at the shelf, and is right until something changes there.
+    """
+
+    shelf: Shelf
+    places: Places
+
+    @classmethod
+    def of(cls, boots: Iterable[Boot]) -> Seen:
+        """These boots, in whatever order they come."""
+        shelf = Shelf.of(boots)
+        return cls(shelf, shelf.ordered())
+
+    @cached_property
+    def boots(self) -> tuple[Boot, ...]:
+        """All of them."""
+        return self.boots_at(np.arange(len(self.places)))
+
+    def boots_at(self, rows: Places) -> tuple[Boot, ...]:
+        """Those of these rows."""
+        found = map(self.shelf.boots.__getitem__, self.places[rows].tolist())
+        return tuple(boot for boot in found if boot is not None)
+
+    def said(self, what: int) -> Codes:
+        """By row, the number of a word: one of the columns of the shelf."""
+        codes: Codes = self.shelf.codes[what, self.places]
+        return codes
+
+    @cached_property
+    def at_s(self) -> Reals:
+        """Unix seconds."""
+        return self.shelf.at_s[self.places]
+
+    @cached_property
+    def machines(self) -> Codes:
+        """A number for each machine."""
+        return self.said(MACHINES)
+
+    @cached_property
+    def faults(self) -> Codes:
+        """The fault that stopped each boot, WELL where it went on, NOTHING where neither is known."""
+        return self._or_well(self.said(FAULTS))
+
+    @cached_property
+    def warnings(self) -> Codes:
+        """The warning of each boot, else `slow-address`, else what stopped it; WELL and NOTHING as for `faults`."""
+        limit_s = slow_after_s(self.shelf.waits[self.places])
+        warned = self.said(WARNINGS)
+        if limit_s is not None:
+            slow = (self.shelf.waits[self.places] > limit_s) & self.shelf.past[self.places]
+            warned = np.where((warned < 0) & slow, self.shelf.signatures.code(SLOW), warned)
+        return self._or_well(np.where(warned >= 0, warned, self.said(FAULTS)))
+
+    @cached_property
+    def silences(self) -> Codes:
+        """How far a boot got of which only servers know; WELL for one that reported, whatever it reported."""
+        return self.said(SILENCES)
+
+    def _or_well(self, codes: Codes) -> Codes:
+        well = self.shelf.well[self.places]
+        return np.where(codes >= 0, codes, np.where(well, WELL, NOTHING)).astype(np.int32)
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """Each attribute that a boot has, by name, a code for each boot."""
-        names = sorted({name for boot in self.boots for name in boot.attributes})
-        return {name: Column(*encode([boot.attributes.get(name, "") for boot in self.boots])) for name in names}
+        """Each attribute by name, a code for each boot; without what only says again what another one says."""
+        return {name: self._column(name) for name in sorted(self.shelf.attributes)}
+
+    def _column(self, name: str) -> Column:
+        attribute = self.shelf.attributes[name]
+        codes = attribute.codes[self.places]
+        outer = _SAME_UNLESS_SEVERAL.get(name)
+        if outer is not None:
+            codes = np.where(_has_several(self._outer(outer), codes), codes, MISSING)
+        places = attribute.words.sorted_places()
+        words = attribute.words.names
+        in_order = np.empty(len(places), dtype=np.int64)
+        in_order[places] = np.arange(len(places))
+        return _without_gaps(np.append(places, MISSING)[codes].astype(np.int32), words, in_order)
+
+    def _outer(self, name: str) -> Codes:
+        if name == "subnet":
+            return self.said(SUBNETS)
+        attribute = self.shelf.attributes.get(name)
+        return np.full(len(self.places), MISSING, np.int32) if attribute is None else attribute.codes[self.places]
 
     @cached_property
     def addresses(self) -> Addresses | None:
         """The address of each boot, and the subnets that machines report."""
-        subnets = sorted({boot.subnet for boot in self.boots} - {""})
-        return Addresses.of([boot.address for boot in self.boots], subnets)
+        subnets = is_known(self.said(SUBNETS), len(self.shelf.subnets.names))
+        reported = [self.shelf.subnets.names[n] for n in np.flatnonzero(subnets).tolist()]
+        return self.shelf.numbers.of(self.said(ADDRESSES), sorted(reported))
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A table and the boots that its rows stand for, in the same order."""
+    """A table, and which of the boots that were seen its rows stand for, in the same order."""
 
     table: Table
-    boots: tuple[Boot, ...]
-    signatures: tuple[str, ...]
+    seen: Seen
+    rows: Places
+
+    @property
+    def signatures(self) -> frozenset[str]:
+        """Those that occur."""
+        return frozenset(self.table.signatures) - {""}
+
+    def signature(self, row: int) -> str:
+        """That of a row; empty for one that is well."""
+        return self.table.signatures[int(self.table.outcomes[row])]
+
+    def boots(self, rows: Places) -> tuple[Boot, ...]:
+        """The boots of these rows."""
+        return self.seen.boots_at(self.rows[rows])
+
+    def machines(self, rows: Places) -> Codes:
+        """The machines of these rows as they call themselves."""
+        codes: Codes = self.seen.machines[self.rows[rows]]
+        return codes
 
 
-def ground_of(seen: Seen, signature_of: Callable[[Boot], str | None]) -> Ground:
-    """The table of those boots that say something.
+def ground_of(seen: Seen, said: Codes, names: Collection[str] | None = None) -> Ground:
+    """The table of those boots that say something, with all attributes or those of these names.
 
-    `signature_of` gives the signature of a failed boot, '' for one that is well in this respect and None for one
-    that says nothing about it.
+    `said` holds, for each boot, the number of its signature, WELL, or NOTHING where it says nothing about these.
     """
-    told = [
-        (row, boot, signature) for row, boot in enumerate(seen.boots) if (signature := signature_of(boot)) is not None
-    ]
-    labels = machine_labels([boot for _, boot, _ in told], {boot.report_id for _, boot, mark in told if mark})
-    machines, machine_names = encode([labels.get(boot.report_id, boot.machine_id) for _, boot, _ in told])
-    outcomes, signatures = encode([signature for *_, signature in told])
-    at_s = np.array([boot.at_s for _, boot, _ in told], dtype=np.float64)
-    order = np.lexsort((outcomes, machines, at_s))
-    rows = np.array([row for row, *_ in told], dtype=np.int64)[order]
-    failed = outcomes[order] != MISSING
-    table = Table(
-        at_s=at_s[order],
-        machines=machines[order],
-        outcomes=(outcomes[order] + 1).astype(np.int32),
-        signatures=("", *signatures),
-        columns={name: taken(seen.columns[name], rows) for name in _conditions(seen, rows, failed)},
-        addresses=seen.addresses.taken(rows) if seen.addresses else None,
-        machine_names=machine_names,
+    rows = np.flatnonzero(said != NOTHING)
+    codes = said[rows]
+    found = np.flatnonzero(is_known(codes, len(seen.shelf.signatures.names))).tolist()
+    found.sort(key=seen.shelf.signatures.names.__getitem__)
+    outcome = np.zeros(len(seen.shelf.signatures.names) + 1, dtype=np.int32)
+    outcome[found] = np.arange(1, len(found) + 1)
+    outcomes = outcome[codes]
+    failed = codes >= 0
+    return Ground(
+        Table(
+            at_s=seen.at_s[rows],
+            machines=_machines(seen, rows, failed),
+            outcomes=outcomes,
+            signatures=("", *(seen.shelf.signatures.names[n] for n in found)),
+            columns={name: taken(seen.columns[name], rows) for name in _conditions(seen, rows, failed, names)},
+            addresses=seen.addresses.taken(rows) if seen.addresses else None,
+        ),
+        seen,
+        rows,
     )
-    kept = [told[place] for place in order.tolist()]
-    return Ground(table, tuple(boot for _, boot, _ in kept), tuple(signature for *_, signature in kept))
 
 
-def machine_labels(boots: Sequence[Boot], failed: frozenset[str] | set[str]) -> dict[str, str]:
-    """By report, another name for the machine where what it says of itself is not believed.
+def _machines(seen: Seen, rows: Places, failed: Flags) -> Codes:
+    """The machine of each row, another number where what it says of itself is not believed.
 
     Marks in a report are claims; the address it came from is a mark of another kind. Where many machines fail that
     all came from one address which never sent a healthy boot, they count as one machine. A room behind one
     translated address has healthy boots too.
     """
-    of_source: defaultdict[str, list[Boot]] = defaultdict(list)
-    for boot in boots:
-        if boot.source:
-            of_source[boot.source].append(boot)
-    labels: dict[str, str] = {}
-    for source, those in of_source.items():
-        bad = {boot.machine_id for boot in those if boot.report_id in failed}
-        good = {boot.machine_id for boot in those if boot.report_id not in failed}
-        if len(bad) > _FROM_ONE_SOURCE and not good:
-            labels |= {boot.report_id: f"from {source}" for boot in those}
-    return labels
+    machines, sources = seen.machines[rows], seen.said(SOURCES)[rows]
+    count = len(seen.shelf.sources.names)
+    known = sources >= 0
+    width = len(seen.shelf.machines.names) + 1
+    pairs = np.unique(sources[known & failed].astype(np.int64) * width + machines[known & failed] + 1)
+    many = np.bincount(pairs // width, minlength=count + 1) > _FROM_ONE_SOURCE
+    many[sources[known & ~failed]] = False
+    many[count] = False
+    return np.where(many[sources], len(seen.shelf.machines.names) + sources, machines).astype(np.int32)
 
 
-def with_telling_values(boots: Sequence[Boot]) -> list[Boot]:
-    """The boots without what only says again what another value says, as the only gateway of a subnet does."""
-    several = {inner: _with_several(boots, inner, outer) for inner, outer in _SAME_UNLESS_SEVERAL.items()}
-    kept = []
-    for boot in boots:
-        dull = {i for i, outer in _SAME_UNLESS_SEVERAL.items() if _value(boot, outer) not in several[i]}
-        kept.append(_without(boot, dull) if dull & boot.attributes.keys() else boot)
-    return kept
-
-
-def _with_several(boots: Sequence[Boot], inner: str, outer: str) -> set[str]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for boot in boots:
-        found[_value(boot, outer)].add(boot.attributes.get(inner, ""))
-    return {value for value, inside in found.items() if value and len(inside - {""}) > 1}
-
-
-def _value(boot: Boot, name: str) -> str:
-    return boot.subnet if name == "subnet" else boot.attributes.get(name, "")
-
-
-def _without(boot: Boot, names: Collection[str]) -> Boot:
-    return replace(boot, attributes={key: value for key, value in boot.attributes.items() if key not in names})
-
-
-def _conditions(seen: Seen, rows: Places, failed: Flags) -> Iterator[str]:
+def _conditions(seen: Seen, rows: Places, failed: Flags, names: Collection[str] | None) -> Iterator[str]:
     """Attributes that can be a condition: they tell boots apart, and are known before a boot fails."""
     for name, column in seen.columns.items():
+        if name in _CONSEQUENCES or (names is not None and name not in names):
+            continue
         codes = column.codes[rows]
         known = codes != MISSING
-        if name not in _CONSEQUENCES and _varies(codes[known]) and _known_before(known, failed):
+        if _varies(codes[known]) and _known_before(known, failed):
             yield name
 
 
@@ -147,3 +218,22 @@ def _known_before(known: Flags, failed: Flags) -> bool:
         return True
     failed_share = float(known[failed].mean()) if failed.any() else 0.0
     return float(known[~failed].mean()) >= _AS_OFTEN * failed_share
+
+
+def _has_several(outer: Codes, inner: Codes) -> Flags:
+    """Whether a row has a value of the outer attribute that goes with several values of the inner one."""
+    both = (outer >= 0) & (inner >= 0)
+    pairs = np.unique(outer[both].astype(np.int64) << 32 | inner[both])
+    counts = np.bincount(pairs >> 32, minlength=int(outer.max(initial=0)) + 2)
+    # The last place serves rows without a value.
+    counts[-1] = 0
+    flags: Flags = counts[outer] > 1
+    return flags
+
+
+def _without_gaps(codes: Codes, words: list[str], in_order: Places) -> Column:
+    """The column with the values that occur alone."""
+    known = np.flatnonzero(is_known(codes, len(words)))
+    place = np.full(len(words) + 1, MISSING, dtype=np.int32)
+    place[known] = np.arange(len(known), dtype=np.int32)
+    return Column(place[codes], tuple(words[n] for n in in_order[known].tolist()))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from pe_collector.boots import Boot
 from pe_collector.engine.explain import Cause, cause_of, rows_elsewhere
 from pe_collector.engine.greedy import Account, Settings
 from pe_collector.engine.model import Explanation
 from pe_collector.engine.nodes import Node
+from pe_collector.engine.table import HEALTHY, Codes, Places
 from pe_collector.findings.account import considered
 from pe_collector.findings.pattern import Alternative, Pattern
 from pe_collector.findings.rows import Ground, Seen, ground_of
@@ -28,14 +31,12 @@ _HEALTHY_AFTER = 3
 _MACHINES_AFTER = 2
 
 
-def search(
-    seen: Seen, signature_of: Callable[[Boot], str | None], kind: str, settings: Settings = SETTINGS
-) -> list[Pattern]:
-    """The patterns among these boots, the clearest first; `signature_of` as for `ground_of`."""
-    ground = ground_of(seen, signature_of)
-    if not any(ground.signatures):
+def search(seen: Seen, said: Codes, kind: str, settings: Settings = SETTINGS) -> list[Pattern]:
+    """The patterns among these boots, the clearest first; what they `said` as for `ground_of`."""
+    ground = ground_of(seen, said)
+    if not ground.signatures:
         return []
-    settings = replace(settings, stages=stages_for({*ground.signatures} - {""}))
+    settings = replace(settings, stages=stages_for(ground.signatures))
     account = Account(ground.table, settings)
     chosen = account.explain()
     return [_pattern(ground, account, one, kind) for one in chosen]
@@ -43,13 +44,12 @@ def search(
 
 def _pattern(ground: Ground, account: Account, one: Explanation, kind: str) -> Pattern:
     cause = cause_of(account, one)
-    rows = [int(row) for row in one.failed]
-    failed = tuple(ground.boots[row] for row in rows)
-    shown = Counter(ground.signatures[row] for row in rows)
+    failed = ground.boots(one.failed)
+    shown = Counter(ground.signature(row) for row in one.failed.tolist())
     main = min(shown, key=lambda name: (-shown[name], name))
     machines = tuple(sorted({boot.machine_id for boot in failed}))
     target = _shared([boot.failures.get(main, "") for boot in failed])
-    good = _good_before(ground, cause, failed[0])
+    good = _good_before(ground, account, one, cause.onset_after_s)
     after = _rows_after(account, one)
     ended = cause.ended_s is not None and _is_well(ground, after)
     return Pattern(
@@ -58,58 +58,54 @@ def _pattern(ground: Ground, account: Account, one: Explanation, kind: str) -> P
         signature=(main, *sorted(_further(cause, failed) - {main})),
         conditions=_conditions(cause.conditions, failed, target),
         target=target,
-        counts=_counts(cause, () if ended else after),
+        counts=_counts(cause, 0 if ended else len(after)),
         score=cause.score,
         p_value=cause.p_value,
         machines=machines,
         failed=failed,
         onset_s=cause.onset_s,
         onset_after_s=cause.onset_after_s,
-        ended_s=ground.boots[after[0]].at_s if ended else None,
+        ended_s=float(ground.table.at_s[after[0]]) if ended else None,
         last_healthy=good,
         looked_at=cause.looked_at,
         alternatives=tuple(Alternative(dict(a.conditions), a.decided_by) for a in cause.alternatives),
-        ruled_out=ruled_out(ground, cause, rows, _beside(account, one, () if ended else after)),
+        ruled_out=ruled_out(ground, cause, one.failed, _beside(account, one, after[:0] if ended else after)),
         considered=considered(account, one),
     )
 
 
-def _beside(account: Account, one: Explanation, inside: Sequence[int]) -> Beside:
+def _beside(account: Account, one: Explanation, inside: Places) -> Beside:
     """The rows that the counts elsewhere stand for, without those that count inside."""
-    failed, reached = (frozenset(rows.tolist()) - frozenset(inside) for rows in rows_elsewhere(account, one))
+    failed, reached = (np.setdiff1d(rows, inside, assume_unique=True) for rows in rows_elsewhere(account, one))
     return Beside(failed, reached)
 
 
-def _good_before(ground: Ground, cause: Cause, first: Boot) -> Boot | None:
+def _good_before(ground: Ground, account: Account, one: Explanation, at_s: float | None) -> Boot | None:
     """The last boot inside that was well before the first failure, by the time that the cause names."""
-    if cause.onset_after_s is None:
+    if at_s is None or at_s > ground.table.at_s[one.failed[0]]:
         return None
-    at_s = cause.onset_after_s
-    return next(
-        (
-            b
-            for b, s in zip(ground.boots, ground.signatures, strict=True)
-            if b.at_s == at_s and not s and b.at_s <= first.at_s
-        ),
-        None,
-    )
+    rows = account.ground.rows_in(one.condition)
+    rows = rows[(ground.table.at_s[rows] == at_s) & (ground.table.outcomes[rows] == HEALTHY)]
+    return next(iter(ground.boots(rows)), None)
 
 
-def _rows_after(account: Account, one: Explanation) -> list[int]:
+def _rows_after(account: Account, one: Explanation) -> Places:
     """Rows inside that came after the period and got far enough to fail so."""
     names = frozenset(account.ground.table.signatures[code] for code in one.signatures)
-    passed = account.ground.passed(Node("", names))
-    return [int(row) for row in account.ground.rows_in(one.condition) if row >= one.found.verdict.end and passed[row]]
+    rows = account.ground.rows_in(one.condition)
+    rows = rows[rows >= one.found.verdict.end]
+    after: Places = rows[account.ground.passed(Node("", names))[rows]]
+    return after
 
 
-def _is_well(ground: Ground, after: Sequence[int]) -> bool:
+def _is_well(ground: Ground, after: Places) -> bool:
     """At least three boots of two machines: one good boot ends no fault."""
-    return len(after) >= _HEALTHY_AFTER and len({ground.boots[row].machine_id for row in after}) >= _MACHINES_AFTER
+    return len(after) >= _HEALTHY_AFTER and len(np.unique(ground.machines(after))) >= _MACHINES_AFTER
 
 
-def _counts(cause: Cause, after: Sequence[int]) -> Counts:
-    """Boots after a period that has not ended yet count inside."""
-    return Counts(cause.failed, cause.boots + len(after), cause.failed_elsewhere, cause.boots_elsewhere - len(after))
+def _counts(cause: Cause, after: int) -> Counts:
+    """So many boots after a period that has not ended yet count inside."""
+    return Counts(cause.failed, cause.boots + after, cause.failed_elsewhere, cause.boots_elsewhere - after)
 
 
 def _conditions(found: Mapping[str, str], failed: Sequence[Boot], target: str) -> dict[str, str]:

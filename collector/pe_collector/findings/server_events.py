@@ -6,9 +6,13 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
 
 from pe_collector.boots import Boot
-from pe_collector.connection import Connection, Row
+from pe_collector.connection import Connection
+from pe_collector.engine.table import Flags, Reals
 
 ATTRIBUTE = "server_event"
 NONE = "none"
@@ -19,14 +23,42 @@ _MOST_EVENTS = 50_000
 _VARYING = re.compile(r"\{?[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}\}?|(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|\d+(?:\.\d+){3}")
 
 
+class Error(NamedTuple):
+    """A line of a server's log; `ip` is empty where it is about nobody."""
+
+    at_s: float
+    ip: str
+    component: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
-class _Logged:
+class Logged:
     """Errors of all servers in order of time, and the stretch of time that their logs cover."""
 
     times: tuple[float, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Error, ...]
     first_s: float
     last_s: float
+
+    def covers(self, at_s: Reals) -> Flags:
+        """Whether the logs cover these times."""
+        flags: Flags = (at_s >= self.first_s - WITHIN_S) & (at_s <= self.last_s + WITHIN_S)
+        return flags
+
+    def has_near(self, at_s: Reals) -> Flags:
+        """Whether there is an error, whomever it is about, within 60 s of these times."""
+        low = np.searchsorted(self.times, at_s - WITHIN_S)
+        flags: Flags = np.searchsorted(self.times, at_s + WITHIN_S, side="right") > low
+        return flags
+
+    def about(self, boot: Boot) -> str:
+        """The error about this boot or about nobody, the nearest in time; NONE without one."""
+        low = bisect_left(self.times, boot.at_s - WITHIN_S)
+        high = bisect_right(self.times, boot.at_s + WITHIN_S)
+        near = [row for row in self.rows[low:high] if row.ip in ("", boot.address)]
+        first = min(near, key=lambda row: (not row.ip, abs(row.at_s - boot.at_s)), default=None)
+        return _name(first) if first is not None else NONE
 
 
 def with_server_events(connection: Connection, boots: Sequence[Boot]) -> list[Boot]:
@@ -34,37 +66,31 @@ def with_server_events(connection: Connection, boots: Sequence[Boot]) -> list[Bo
 
     Where the logs cover the time and hold none the value is `none`; elsewhere it is not known.
     """
-    logged = _read(connection, boots)
+    logged = read_errors(connection, boots[0].at_s, boots[-1].at_s) if boots else None
     if logged is None:
         return list(boots)
-    return [_with(boot, logged) for boot in boots]
+    covered = logged.covers(np.array([boot.at_s for boot in boots])).tolist()
+    return [_with(boot, logged) if known else boot for boot, known in zip(boots, covered, strict=True)]
 
 
-def _read(connection: Connection, boots: Sequence[Boot]) -> _Logged | None:
-    if not boots:
-        return None
-    span = (boots[0].at_s - WITHIN_S, boots[-1].at_s + WITHIN_S)
+def read_errors(connection: Connection, first_s: float, last_s: float) -> Logged | None:
+    """What bears on boots between these times; None where no server logged an error."""
     covered = connection.execute("SELECT min(at_s) AS first, max(at_s) AS last FROM server_event").fetchone()
     rows = connection.execute(
         "SELECT at_s, ip, component, text FROM server_event WHERE level='Error' AND at_s BETWEEN ? AND ? "
         "ORDER BY at_s, source, line LIMIT ?",
-        (*span, _MOST_EVENTS),
+        (first_s - WITHIN_S, last_s + WITHIN_S, _MOST_EVENTS),
     ).fetchall()
     if not rows:
         return None
-    return _Logged(tuple(row["at_s"] for row in rows), tuple(rows), covered["first"], covered["last"])
+    errors = tuple(Error(*row) for row in rows)
+    return Logged(tuple(error.at_s for error in errors), errors, covered["first"], covered["last"])
 
 
-def _with(boot: Boot, logged: _Logged) -> Boot:
-    if not logged.first_s - WITHIN_S <= boot.at_s <= logged.last_s + WITHIN_S:
-        return boot
-    low = bisect_left(logged.times, boot.at_s - WITHIN_S)
-    high = bisect_right(logged.times, boot.at_s + WITHIN_S)
-    near = [row for row in logged.rows[low:high] if row["ip"] in ("", boot.address)]
-    first = min(near, key=lambda row: (not row["ip"], abs(row["at_s"] - boot.at_s)), default=None)
-    return replace(boot, attributes={**boot.attributes, ATTRIBUTE: _name(first) if first is not None else NONE})
+def _with(boot: Boot, logged: Logged) -> Boot:
+    return replace(boot, attributes={**boot.attributes, ATTRIBUTE: logged.about(boot)})
 
 
-def _name(row: Row) -> str:
-    text = " ".join(_VARYING.sub("*", row["text"]).split())[:_MOST_TEXT]
-    return f"{row['component']} {text}".strip() if row["component"] not in text else text
+def _name(error: Error) -> str:
+    text = " ".join(_VARYING.sub("*", error.text).split())[:_MOST_TEXT]
+    return f"{error.component} {text}".strip() if error.component not in text else text

@@ -15,7 +15,6 @@ from pe_collector.findings.filters import Filters
 from pe_collector.findings.live import Known, Noted, correlate, stored, what_is_there
 from pe_collector.findings.look import SILENCE, look
 from pe_collector.findings.marks import find_id, marked, marks_of
-from pe_collector.findings.rows import Seen
 from pe_collector.findings.sentences import iso
 
 # Who serves looks at least this often while reports come.
@@ -103,8 +102,7 @@ def _filtered(connection: Connection, filters: Filters) -> list[Document]:
     """Patterns of a part of the time or of the fleet, with the state that is stored of each."""
     seen, changes, known = look(connection, filters), read_changes(connection), stored(connection)
     states = {name: str(live.state) for name, live in known.items()}
-    boots = Seen(seen.boots)
-    documents = [document_of(pattern, boots, changes) for pattern in seen.patterns]
+    documents = [document_of(pattern, seen.seen, changes) for pattern in seen.patterns]
     return [{**document, "state": states.get(document["id"], "opened")} for document in documents]
 
 

@@ -1,12 +1,14 @@
-"""Which boots waited too long for their address, and what other warnings show where boots went on all the same?"""
+"""From what wait for an address on is a boot slow?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from statistics import median, quantiles
+from collections.abc import Sequence
+from statistics import median
+
+import numpy as np
 
 from pe_collector.boots import Boot
-from pe_collector.findings.stages import came_past, fault_of, warning_of
+from pe_collector.engine.table import Reals
 
 SLOW = "slow-address"
 # So many boots tell what is usual; slow is three times the lower quartile and at least so many seconds more. A port
@@ -16,29 +18,20 @@ _TIMES = 3.0
 _MORE_S = 8.0
 
 
-def slow_after_s(boots: Sequence[Boot]) -> float | None:
-    """Seconds from link to address beyond which a boot of this fleet is slow; None when too few are known."""
-    waits = [boot.link_to_address_s for boot in boots if boot.link_to_address_s is not None]
-    if len(waits) < _FEWEST:
+def slow_after_s(waits: Reals) -> float | None:
+    """Seconds from link to address beyond which a boot of this fleet is slow; None when too few are known (not NaN)."""
+    known = waits[~np.isnan(waits)]
+    if len(known) < _FEWEST:
         return None
-    usual = quantiles(waits, n=4)[0]
+    usual = _lower_quartile(known)
     return max(_TIMES * usual, usual + _MORE_S)
 
 
-def warning_or_slow(boots: Sequence[Boot]) -> Callable[[Boot], str | None]:
-    """The signature of a boot as for `ground_of`: its warning, else `slow-address`, else the fault that stopped it."""
-    limit_s = slow_after_s(boots)
-
-    def signature_of(boot: Boot) -> str | None:
-        warning = warning_of(boot)
-        if not warning and limit_s is not None and (boot.link_to_address_s or 0.0) > limit_s and came_past(boot, SLOW):
-            warning = SLOW
-        fault = fault_of(boot)
-        if not (warning or fault or boot.healthy or boot.outcome in ("healthy", "warning")):
-            return None
-        return warning or fault
-
-    return signature_of
+def _lower_quartile(values: Reals) -> float:
+    """As `statistics.quantiles` says it: a quarter of the way through, between two values by their distance."""
+    place, quarters = divmod(len(values) + 1, 4)
+    below, above = np.partition(values, (place - 1, place))[place - 1 : place + 1].tolist()
+    return float((below * (4 - quarters) + above * quarters) / 4)
 
 
 def usual_wait_s(boots: Sequence[Boot]) -> float | None:

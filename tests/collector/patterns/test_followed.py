@@ -11,9 +11,10 @@ from pe_collector.findings.changes import Change, chance_of
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.follow import patterns_now
 from pe_collector.findings.live import correlate, note, noted_from_json, noted_to_json, stored, storing
-from pe_collector.findings.look import Look, find_patterns
+from pe_collector.findings.look import find_patterns, look_at
 from pe_collector.findings.sentences import iso
 from pe_collector.findings.server_events import ATTRIBUTE, NONE, with_server_events
+from pe_collector.findings.shelf import Shelf
 from pe_collector.findings.shown import FEW_REPORTS, SERVED_WITHIN_S, open_patterns
 from pe_collector.findings.silence import silence_of, silent_boots
 from pe_collector.server_logs import ServerEvent
@@ -73,8 +74,7 @@ def test_an_error_about_another_machine_says_nothing_of_this_boot(database):
 
 def test_a_look_survives_its_way_from_one_process_to_another(database):
     with closing(store.open_writer(database)) as connection:
-        patterns = find_patterns(story())
-        noted = note(connection, Look(tuple(story()), tuple(patterns)), START_S + 20_000, "there")
+        noted = note(connection, look_at(Shelf.of(story())), START_S + 20_000, "there")
         again = noted_from_json(noted_to_json(noted))
         storing(again)(connection)
         (live,) = stored(connection).values()
@@ -86,8 +86,7 @@ def test_a_look_survives_its_way_from_one_process_to_another(database):
 
 def test_a_pattern_whose_reports_are_gone_is_not_listed_as_recovering(database):
     with closing(store.open_writer(database)) as connection:
-        patterns = find_patterns(story())
-        storing(note(connection, Look(tuple(story()), tuple(patterns)), START_S + 20_000, "there"))(connection)
+        storing(note(connection, look_at(Shelf.of(story())), START_S + 20_000, "there"))(connection)
         noted = correlate(connection, START_S + 20_030)
         assert noted.live == {}
         storing(noted)(connection)
@@ -115,8 +114,7 @@ def test_of_very_many_reports_what_a_serving_collector_saw_last_is_told(database
     with closing(store.open_writer(database)) as connection:
         if many:
             bring_very_many(connection)
-        patterns = find_patterns(story())
-        looked = note(connection, Look(tuple(story()), tuple(patterns)), START_S + 20_000, "there")
+        looked = note(connection, look_at(Shelf.of(story())), START_S + 20_000, "there")
         storing(looked, served=served)(connection)
         assert len(open_patterns(connection, now_s=looked.at_s + later_s)) == seen
 
@@ -124,7 +122,7 @@ def test_of_very_many_reports_what_a_serving_collector_saw_last_is_told(database
 def test_the_command_says_of_when_the_answer_is(database):
     with closing(store.open_writer(database)) as connection:
         bring_very_many(connection)
-        looked = note(connection, Look(tuple(story()), tuple(find_patterns(story()))), START_S + 20_000, "there")
+        looked = note(connection, look_at(Shelf.of(story())), START_S + 20_000, "there")
         storing(looked, served=True)(connection)
     said = []
     assert len(patterns_now(database.parent, Filters(), looked.at_s + 10, said.append)) == 1

@@ -7,7 +7,6 @@ from pe_collector.boots import Boot
 from pe_collector.engine.greedy import Settings
 from pe_collector.findings.documents import document_of
 from pe_collector.findings.look import find_patterns
-from pe_collector.findings.pairs import fault_or_well
 from pe_collector.findings.rows import Seen
 from pe_collector.findings.search import search
 from pe_collector.findings.sentences import pattern_sentence
@@ -74,6 +73,12 @@ def test_the_subnet_that_stopped_working_is_named_with_its_server_and_onset():
     assert found.onset_s == START_S + 9000
     assert found.last_healthy.report_id == "ra19"
     assert as_json["ended"] is None
+
+
+def test_the_last_healthy_boot_is_one_inside_though_others_came_at_the_same_moment():
+    beside = [boot(f"0{n}", f"b{n % 6}", n * 300, f"10.10.2.{20 + n % 6}", server="WDS01") for n in range(20)]
+    (found,) = find_patterns(beside + story())
+    assert found.last_healthy.report_id == "ra19"
 
 
 def test_a_fault_seen_from_the_first_boot_on_has_no_onset():
@@ -315,8 +320,9 @@ def test_the_same_cause_keeps_its_identifier_when_more_boots_arrive():
 
 
 def test_more_machines_can_be_demanded():
-    assert search(Seen(tuple(story())), fault_or_well, "fault", Settings(machines=6)) != []
-    assert search(Seen(tuple(story())), fault_or_well, "fault", Settings(machines=7)) == []
+    seen = Seen.of(story())
+    assert search(seen, seen.faults, "fault", Settings(machines=6)) != []
+    assert search(seen, seen.faults, "fault", Settings(machines=7)) == []
 
 
 def test_the_sentence_says_time_place_cause_and_counts():

@@ -6,7 +6,7 @@ from pe_agent.probes import PROBES
 from pe_agent.signatures import load
 from pe_collector.boots import Boot, host_of_peer
 from pe_collector.engine import nodes
-from pe_collector.findings.rows import machine_labels
+from pe_collector.findings.rows import Seen, ground_of
 from pe_collector.findings.sentences import words
 from pe_collector.findings.stages import fault_of, probe_stages, stages_for, warning_of
 
@@ -59,19 +59,36 @@ def test_a_guess_counts_only_where_nothing_better_is_known():
     assert fault_of(replace(BOOT, doubtful=guess, outcome="healthy")) == ""
 
 
+def machines_of(boots):
+    """How many machines the boots are taken for, those without a finding being well."""
+    seen = Seen.of(boots)
+    return len(set(ground_of(seen, seen.faults).table.machines.tolist()))
+
+
+def sent(count, failed, **words):
+    return [
+        Boot(
+            f"r{n}", f"m{n}", float(n), failures={"no-address": ""} if n < failed else {}, healthy=n >= failed, **words
+        )
+        for n in range(count)
+    ]
+
+
 def test_an_address_that_only_ever_sent_failures_of_many_machines_counts_as_one():
-    sent = [Boot(f"r{n}", f"m{n}", float(n), source="10.9.9.9") for n in range(6)]
-    assert set(machine_labels(sent, {boot.report_id for boot in sent}).values()) == {"from 10.9.9.9"}
+    assert machines_of(sent(6, 6, source="10.9.9.9")) == 1
+    assert machines_of([*sent(6, 6, source="10.9.9.9"), Boot("r", "m", 9.0, healthy=True)]) == 2
+
+
+def test_a_few_machines_behind_one_address_are_believed():
+    assert machines_of(sent(3, 3, source="10.9.9.9")) == 3
 
 
 def test_a_room_behind_one_address_has_healthy_boots_and_is_believed():
-    sent = [Boot(f"r{n}", f"m{n}", float(n), source="10.9.9.9") for n in range(8)]
-    assert machine_labels(sent, {"r0", "r1", "r2", "r3", "r4"}) == {}
+    assert machines_of(sent(8, 5, source="10.9.9.9")) == 8
 
 
 def test_reports_that_a_file_brought_are_not_of_one_source():
-    sent = [Boot(f"r{n}", f"m{n}", float(n)) for n in range(6)]
-    assert machine_labels(sent, {boot.report_id for boot in sent}) == {}
+    assert machines_of(sent(6, 6)) == 6
 
 
 @pytest.mark.parametrize(
