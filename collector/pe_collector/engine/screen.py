@@ -16,6 +16,9 @@ from pe_collector.engine.priors import Priors
 from pe_collector.engine.table import MISSING, Codes, Flags, Places, Reals
 
 SLICES = 8
+# The last slice is halved, and its later half again, down to so many rows: a fault that began just now fills but a
+# small part of the last eighth of a month.
+_LEAST_SLICE = 400
 # Healthy boots looked at; of more, every second, third, ... one in order of time.
 _SAMPLE = 8_000
 _QUICK_RATES = np.array([0.2, 0.45, 0.75, 0.97])
@@ -81,6 +84,8 @@ class Screen:
         self._used = np.union1d(ground.failed, self._sample)
         self._local = np.zeros(ground.table.size, dtype=np.int32)
         self._local[self._used] = np.arange(len(self._used), dtype=np.int32)
+        self._edges = _edges(ground.table.size)
+        self.slices = len(self._edges) + 1
         self.items: list[Item] = []
         self._places, self._low_edges, self._high_edges = self._number_items()
         names = [item.attribute for item in self.items]
@@ -116,8 +121,8 @@ class Screen:
         segments, low, high = self._segments()
         columns.append(np.where(segments >= 0, segments + count, _NOWHERE))
         self._width = count + 2 * len(low) + 3
-        slices = self._used * SLICES // max(1, self._ground.table.size)
-        return np.stack(columns, axis=1) * SLICES + slices[:, None], low, high
+        slices = np.searchsorted(self._edges, self._used, side="right")
+        return np.stack(columns, axis=1) * self.slices + slices[:, None], low, high
 
     def _kept(self, codes: Codes, values: int, first: int) -> tuple[Places, Places]:
         """Code -> number for the values that enough failures have; the last place serves missing ones."""
@@ -192,7 +197,7 @@ class Screen:
         if not scopes:
             nowhere, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
             return Estimates(nowhere, nowhere, nothing, nothing)
-        at_once = max(1, _MOST_CELLS // (self._width * SLICES))
+        at_once = max(1, _MOST_CELLS // (self._width * self.slices))
         cuts = [slice(n, n + at_once) for n in range(0, len(scopes), at_once)]
         parts = [self._estimate(scopes[cut], cut.start, strength, (gain, prices)) for cut in cuts]
         return Estimates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -217,7 +222,7 @@ class Screen:
 
     def _passed(self, scopes: Sequence[Scope], groups: Places, items: Places) -> Reals:
         """Boots by slice that got past the node and meet the item, for each pair of a scope and an item."""
-        passed = np.empty((len(items), SLICES), dtype=np.float64)
+        passed = np.empty((len(items), self.slices), dtype=np.float64)
         edges = np.searchsorted(groups, np.arange(len(scopes) + 1))
         late = [n for n, scope in enumerate(scopes) if len(scope.late) and edges[n] < edges[n + 1]]
         further = self._counts([scopes[n].late for n in late]) if late else None
@@ -256,16 +261,25 @@ class Screen:
             places = (
                 places
                 + np.repeat(
-                    np.arange(len(groups), dtype=np.int64) * (self._width * SLICES), [len(group) for group in groups]
+                    np.arange(len(groups), dtype=np.int64) * (self._width * self.slices),
+                    [len(group) for group in groups],
                 )[:, None]
             )
         spread = None if weights is None else np.repeat(weights[rows], places.shape[1])
-        whole = np.bincount(places.ravel(), weights=spread, minlength=len(groups) * self._width * SLICES)
-        counts = whole.reshape(len(groups), self._width, SLICES)
-        running = np.zeros((len(groups), self._width - self._items_end + 1, SLICES))
+        whole = np.bincount(places.ravel(), weights=spread, minlength=len(groups) * self._width * self.slices)
+        counts = whole.reshape(len(groups), self._width, self.slices)
+        running = np.zeros((len(groups), self._width - self._items_end + 1, self.slices))
         np.cumsum(counts[:, self._items_end :], axis=1, out=running[:, 1:])
         prefixes = running[:, self._high_edges] - running[:, self._low_edges]
         return np.concatenate((counts[:, 1 : self._items_end], prefixes), axis=1)
+
+
+def _edges(size: int) -> Places:
+    """The rows with which the second and each further slice begins."""
+    edges = [n * size // SLICES for n in range(1, SLICES)]
+    while (size - edges[-1]) // 2 >= _LEAST_SLICE:
+        edges.append((size + edges[-1]) // 2)
+    return np.array(edges, dtype=np.int64)
 
 
 def _fit(failed: Reals, passed: Reals) -> Reals:

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from pe_collector.engine.explain import cause_of
+from pe_collector.engine.explain import cause_of, causes
 from pe_collector.engine.greedy import Account, Settings
 from pe_collector.engine.table import Row, table_of
 
@@ -52,3 +52,24 @@ def test_a_cause_with_many_signatures_explains_as_many_failures_as_there_are(acc
         background = float(account.model.background[list(one.signatures)].sum())
         expected = 1.0 - (1.0 - background) * (1.0 - sum(one.rates.values()))
         assert expected == pytest.approx(len(one.failed) / one.reached, abs=max(0.001, 3.0 / one.reached))
+
+
+def test_a_fault_of_the_last_hours_is_found_in_a_month_of_boots() -> None:
+    """In the last eighth of the month the server fails in hardly more boots than others do by chance."""
+    rng = random.Random(3)
+    many, broken = 120_000, 119_000
+    rows = [
+        Row(
+            at_s=n * 21.6,
+            machine=f"m{n % 9973}",
+            signature=FILTERED
+            if rng.random() < 0.03 or (n >= broken and n % 9973 % 20 == 7 and rng.random() < 0.7)
+            else "",
+            address=f"10.{n % 9973 % 20}.0.{n % 200 + 1}",
+            attributes={"server": f"WDS{n % 9973 % 20}"},
+        )
+        for n in range(many)
+    ]
+    (found,) = causes(table_of(rows))
+    assert found.conditions == {"server": "WDS7"}
+    assert found.onset_s == pytest.approx(broken * 21.6, abs=3600.0)
