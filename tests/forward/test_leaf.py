@@ -105,7 +105,7 @@ def kill_hub_under_load(house, tmp_path, reports: int, kills: int) -> None:
 
 
 def test_nothing_is_missing_when_the_hub_is_killed(house, tmp_path):
-    kill_hub_under_load(house, tmp_path, 150, 2)
+    kill_hub_under_load(house, tmp_path, 60, 2)
 
 
 @pytest.mark.slow
@@ -145,7 +145,7 @@ def shake(house, tmp_path, seed: int, reports: int, cuts: tuple[int, int]) -> No
 
 
 def test_nothing_is_missing_however_the_link_is_shaken(house, tmp_path):
-    shake(house, tmp_path, 1, 150, (5, 5))
+    shake(house, tmp_path, 1, 100, (4, 4))
 
 
 @pytest.mark.slow
