@@ -32,32 +32,53 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PYTHON, WHEELS = (REPOSITORY / ".venv" / name for name in ("windows-python", "windows-wheels"))
 WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
 FIRST_PROBE_S, PACKED_BYTES, UNPACKED_BYTES = 0.5, 15_000_000, 30_000_000
-# Says so on stdout when the first probe is asked: its module is loaded, and its function is called.
+# Says so on stdout when the first probe is asked (its module is loaded, and its function is called), and when the first
+# answer of any has come, so that nothing can be put off from before the question until after it.
 WATCHED = """
-import sys, threading
+import queue, sys, threading
+said = set()
+def say(word):
+    if word not in said:
+        said.add(word)
+        sys.__stdout__.write(word + "\\n")
+        sys.__stdout__.flush()
 def see(frame, event, _):
     if not threading.current_thread().name.startswith("probe-"):
         sys.setprofile(None)
     elif event == "call" and frame.f_code.co_name == "run" and "probes" in frame.f_code.co_filename:
         threading.setprofile(None)
         sys.setprofile(None)
-        sys.__stdout__.write("asked\\n")
-        sys.__stdout__.flush()
+        say("asked")
+class Answers(queue.SimpleQueue):
+    def put(self, answer):
+        super().put(answer)
+        say("answered")
+queue.SimpleQueue = Answers
 threading.setprofile(see)
 sys.argv = ["pe_agent", *sys.argv[1:]]
 import runpy
 runpy.run_module("pe_agent", run_name="__main__", alter_sys=True)
 """
 _NOWHERE = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
+# What a command prints, and what it means.
+_LINES = {"started": "first line", "asked": "first probe", "answered": "first answer"}
+# What a boot asks first; of this machine only, and of nobody on its network.
+_FIRST_PHASE = "address,architecture,wpeinit,adapters,boot-record"
 _QUIET = {"PE_AGENT_WATCH_S": "0", "PE_AGENT_WAIT_FOR_ADDRESS_S": "0.1", "PE_AGENT_TIMEOUT_S": "0.1"}
-_COLLECTOR = {"PE_AGENT_COLLECTOR": "127.0.0.1:1", "PE_AGENT_PLAIN": "1"}
+_TOLD = r"C:\pe-agent\told.toml"
+_SETTINGS = """
+collector = ["127.0.0.1:1"]
+plain = true
+image_build = "0123456789abcdef"
+image_name = "Microsoft Windows Setup (amd64)"
+"""
 _AUTO = (r".\python.exe", "-c", WATCHED, "auto", "--foreground")
 _REPORT = (r".\python.exe", "-c", WATCHED, "report")
 COMMANDS = {
-    "python -c pass": ((r".\python.exe", "-c", "print(flush=True)"), {}),
-    "auto: first probe": ((*_AUTO, "--no-send"), {}),
-    "auto: first probe, a collector named": (_AUTO, _COLLECTOR),
-    "report: first probe": ((*_REPORT, "--no-send"), {}),
+    "python -c print": ((r".\python.exe", "-c", "print('started', flush=True)"), {}),
+    "auto": ((*_AUTO, "--no-send"), {}),
+    "auto with an agent.toml": (_AUTO, {"PE_AGENT_CONFIG": _TOLD}),
+    "report": ((*_REPORT, "--no-send"), {}),
 }
 
 
@@ -103,7 +124,7 @@ def _machine(place: Path, payload: Path) -> Iterator[tuple[Path, dict[str, str]]
             "WINEDLLOVERRIDES": "mscoree,mshtml=",
             "XDG_RUNTIME_DIR": str(prefix),
             # Nothing here may speak to the network of the machine that runs this.
-            "PE_AGENT_ONLY": "architecture",
+            "PE_AGENT_ONLY": _FIRST_PHASE,
         }
         | _QUIET
     )
@@ -113,6 +134,7 @@ def _machine(place: Path, payload: Path) -> Iterator[tuple[Path, dict[str, str]]
     folder = prefix / "drive_c" / "pe-agent"
     with zipfile.ZipFile(payload) as archive:
         archive.extractall(folder)
+    (folder / "told.toml").write_text(_SETTINGS)
     try:
         yield folder, environment
     finally:
@@ -198,10 +220,11 @@ def _first_question_s(spool: Path) -> float:
 
 
 def _time_all(runs: int, folder: Path, environment: dict[str, str]) -> None:
-    taken: dict[str, list[tuple[float, float]]] = {title: [] for title in COMMANDS}
+    taken: dict[str, list[tuple[float, float]]] = {}
     for _ in range(runs):
         for title, (command, told) in COMMANDS.items():
-            taken[title].append(_time(command, folder, environment | told))
+            for line, times in _time(command, folder, environment | told).items():
+                taken.setdefault(f"{title}: {_LINES[line]}", []).append(times)
     for title, rows in taken.items():
         wall, processor = zip(*rows, strict=True)
         median_s = statistics.median(wall)
@@ -213,17 +236,17 @@ def _time_all(runs: int, folder: Path, environment: dict[str, str]) -> None:
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 
-def _time(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
-    """Wall and processor seconds from the start of the program to its first line, or to its end without one."""
+def _time(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> dict[str, tuple[float, float]]:
+    """Wall and processor seconds from the start of the program to each of its lines that the table knows."""
+    times = {}
     began = time.monotonic()
     with subprocess.Popen(
-        [WINE, *command], env=environment, cwd=folder, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
+        [WINE, *command], env=environment, cwd=folder, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, text=True
     ) as process:
-        process.stdout.readline()
-        elapsed_s = time.monotonic() - began
-        spent_s = processor_s(process.pid)
-        process.communicate()
-    return elapsed_s, spent_s
+        for line in process.stdout:
+            if (word := line.strip()) in _LINES:
+                times[word] = time.monotonic() - began, processor_s(process.pid)
+    return times
 
 
 def processor_s(pid: int) -> float:
