@@ -98,10 +98,14 @@ class Account:
         return found
 
     def alternatives(self, explanation: Explanation) -> list[Found]:
-        """At most three other conditions that the data cannot well tell from it, beside the other explanations."""
-        rivals = self.rivals(explanation)
+        """At most three other conditions that the data cannot well tell from it, beside the other explanations.
+
+        With an item more it is another one only if that says more, if hardly, of the boots that are known to both: what
+        all its boots share would fill the list.
+        """
         own = set(explanation.condition)
-        near = [one for advantage, one in rivals if advantage > -_NEARLY and not own < set(one.condition)]
+        rivals = self.rivals(explanation)
+        near = [one for advantage, one in rivals if advantage > (0.0 if own < set(one.condition) else -_NEARLY)]
         return near[:_MOST_ALTERNATIVES]
 
     def considered(self, explanation: Explanation) -> list[Found]:

@@ -49,6 +49,14 @@ def test_a_whole_that_covers_half_the_fleet_is_not_said_for_its_two_parts():
     assert tallies["exact"].f1 == 1.0
 
 
+def test_a_narrower_condition_that_says_hardly_more_is_an_alternative():
+    """Failures mostly without a firmware: those of which it is known have one and the same."""
+    run = simulate(95_018, 1_000, PROFILES["hard"])
+    narrower = next(fault.target for fault in run.faults if fault.kind == "architecture")
+    (named,) = [one for one in engine(run) if narrower["image"] == one.target.get("image") and len(one.target) == 1]
+    assert dict(narrower) in [dict(other) for other in named.alternatives]
+
+
 def test_a_fleet_without_faults_has_no_explanation():
     runs = [simulate(seed, 1_000, PROFILES["standard"], faults=0) for seed in range(71_001, 71_006)]
     assert [answer for run in runs for answer in engine(run)] == []
