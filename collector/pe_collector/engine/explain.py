@@ -149,7 +149,7 @@ def _counted(account: Account, one: Explanation) -> tuple[Flags, Flags]:
     """By row: failed with one of its signatures, and got that far."""
     ground = account.ground
     names = frozenset(ground.table.signatures[code] for code in one.signatures)
-    failed = np.isin(ground.table.outcomes, list(one.signatures)) & (ground.weights > 0)
+    failed = ground.shows(one.signatures) & (ground.weights > 0)
     return failed, failed | ground.passed(Node("", names))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +53,7 @@ class Ground:
         if self.table.addresses is not None:
             self.codes[PREFIX] = self.table.addresses.ranks
         self._ordered: dict[str, tuple[Places, Places]] = {}
+        self._passed: dict[frozenset[str], Flags] = {}
 
     def _stage_of_rows(self, again: Flags) -> Codes:
         """How far each boot got; a retry got nowhere, so that it is no evidence."""
@@ -66,6 +68,13 @@ class Ground:
         names = self.table.signatures
         return np.array([n for n, name in enumerate(names) if name in node.signatures], dtype=np.int32)
 
+    def shows(self, codes: Iterable[int]) -> Flags:
+        """By row, whether the boot failed with one of these signatures, a retry too."""
+        wanted = np.zeros(len(self.table.signatures), dtype=np.bool_)
+        wanted[list(codes)] = True
+        shown: Flags = wanted[self.table.outcomes]
+        return shown
+
     def passed(self, node: Node) -> Flags:
         """The boots that were as likely as a healthy one to fail so, and did not.
 
@@ -73,6 +82,11 @@ class Ground:
         shows as. Of those that failed so at an earlier one of its stages such a share as of its failures show up to
         there: where nearly every boot fails for another reason, the few left would look like a fault.
         """
+        if node.signatures not in self._passed:
+            self._passed[node.signatures] = self._passed_anew(node)
+        return self._passed[node.signatures]
+
+    def _passed_anew(self, node: Node) -> Flags:
         known = [self.stages.of(signature) for signature in node.signatures]
         own = self.stages.kin(node.signatures) | node.signatures
         kin = np.array([name in own for name in self.table.signatures])[self.table.outcomes]
@@ -81,7 +95,7 @@ class Ground:
 
     def _partly_passed(self, node: Node, kin: Flags, first: int, last: int) -> Flags:
         codes = self.signature_codes(node)
-        stopped = self.stage[self.failed[np.isin(self.table.outcomes[self.failed], codes)]]
+        stopped = self.stage[self.failed[self.shows(codes.tolist())[self.failed]]]
         shares = np.zeros(last + 1)
         if len(stopped):
             shares[first:] = np.searchsorted(np.sort(stopped), np.arange(first, last + 1), side="right") / len(stopped)

@@ -83,7 +83,7 @@ class Model:
         """The boots as seen from this node, beside what is chosen or beside these explanations."""
         if node not in self._views:
             codes = self.ground.signature_codes(node)
-            failed = self.ground.failed[np.isin(self.ground.table.outcomes[self.ground.failed], codes)]
+            failed = self.ground.failed[self.ground.shows(codes.tolist())[self.ground.failed]]
             costs = Costs(self.ground, self.priors, node)
             self._views[node] = View(self.ground, costs, node, failed, self.ground.passed(node))
         view = self._views[node]
@@ -163,7 +163,7 @@ class Model:
         ground, verdict = self.ground, found.verdict
         rows = ground.rows_in(found.condition)
         rows = rows[(rows >= verdict.start) & (rows < verdict.end)]
-        so = np.isin(ground.table.outcomes, list(codes)) & (ground.weights > 0)
+        so = ground.shows(codes) & (ground.weights > 0)
         failed = rows[so[rows]]
         names = frozenset(ground.table.signatures[code] for code in codes)
         reached = len(failed) + float(ground.counts[rows[ground.passed(Node("", names))[rows]]].sum())
@@ -182,8 +182,11 @@ class Model:
         for name in _PLACES:
             codes = self.ground.codes.get(name)
             if codes is not None and len(fitting):
-                seen = np.unique(codes[rows])
-                fitting = fitting[(codes[fitting] == MISSING) | np.isin(codes[fitting], seen)]
+                # The last place is that of MISSING.
+                seen = np.zeros(len(self.ground.table.columns[name].values) + 1, dtype=np.bool_)
+                seen[codes[rows]] = True
+                seen[MISSING] = True
+                fitting = fitting[seen[codes[fitting]]]
         return fitting
 
     def trimmed(self, explanation: Explanation) -> Explanation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -20,7 +20,11 @@ LIKELY_GAIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class AttributePrior:
-    """One row: an attribute without one is as likely as any at each stage and lies in no other."""
+    """One row: an attribute without one is as likely as any at each stage and lies in no other.
+
+    Attributes:
+        within: all that its values lie in, by way of others too.
+    """
 
     name: str
     within: frozenset[str] = frozenset()
@@ -48,9 +52,7 @@ class Priors:
     def within(self, inner: str, outer: str) -> bool:
         """Whether each value of the inner attribute lies in one of the outer, by way of others too."""
         row = self.rows.get(inner)
-        if row is None:
-            return False
-        return outer in row.within or any(self.within(between, outer) for between in row.within)
+        return row is not None and outer in row.within
 
     def redundant(self, one: str, other: str) -> bool:
         """Whether a condition with both attributes says no more than with one of them."""
@@ -77,7 +79,13 @@ def parse(text: str) -> Priors:
         row = _row(table)
         if rows.setdefault(row.name, row) is not row:
             raise UsageError(f"priors: attribute {row.name} has two rows")
-    return Priors(rows)
+    return Priors({name: replace(row, within=_around(row, rows)) for name, row in rows.items()})
+
+
+def _around(row: AttributePrior, rows: Mapping[str, AttributePrior]) -> frozenset[str]:
+    """All that its values lie in, by way of others too."""
+    further = (_around(rows[name], rows) for name in row.within if name in rows)
+    return row.within.union(*further)
 
 
 def _row(table: Mapping[str, Any]) -> AttributePrior:

@@ -99,8 +99,8 @@ def _likeliest(ratios: Reals) -> tuple[int, float]:
 
 
 def _log_sum(values: Reals) -> float:
-    top = float(values.max())
-    return top + log(float(np.exp(values - top).sum()))
+    top = values.max()
+    return float(top) + log(np.exp(values - top).sum())
 
 
 def _with_end(evidence: Evidence, through: Reals, opening: Reals, rival: tuple[float, float]) -> Verdict | None:
