@@ -1,12 +1,10 @@
-"""A boot image as drive X: of a Wine, started in the order of winpeshl.exe.
+"""A boot image as drive X: of a Wine (`prefix`: one that `wine_prefix` made), started in the order of winpeshl.exe.
 
 Order: the programs of winpeshl.ini one by one; else \\$Windows.~BT\\sources\\setup.exe; else \\setup.exe; else
 `cmd /k startnet.cmd`. wpeinit leaves `ran.txt` and starts the asynchronous commands of \\Unattend.xml without waiting.
 It stands for nothing that only Windows PE can show.
 """
 
-import os
-import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -14,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
 
-WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
+from tests.windows.shared import WINE, wine_environment, wine_server
+
 PROGRAMS = Path("/usr/lib/x86_64-linux-gnu/wine/x86_64-windows")
 _UNATTEND = {"u": "urn:schemas-microsoft-com:unattend"}
 _SETUPS = ("$Windows.~BT/sources/setup.exe", "setup.exe")
@@ -34,11 +33,7 @@ class Machine:
 
     def __init__(self, prefix, within=()):
         self.prefix, self._within = prefix, within
-        self.environment = os.environ | {
-            "WINEPREFIX": str(prefix),
-            "WINEDEBUG": "-all",
-            "WINEDLLOVERRIDES": "mscoree,mshtml=",
-            "XDG_RUNTIME_DIR": str(prefix),
+        self.environment = wine_environment(prefix) | {
             # Nothing here may speak to the network of the machine that runs the tests.
             "PE_AGENT_ONLY": "architecture",
             "PE_AGENT_WAIT_FOR_ADDRESS_S": "0.1",
@@ -46,7 +41,7 @@ class Machine:
         }
         # The first program starts Wine's services, which would hold our pipes open. They stay, as those of a
         # Windows do, or each boot would also measure their start.
-        subprocess.run([*within, _server(), "-p"], env=self.environment, check=True, stdout=DEVNULL, stderr=DEVNULL)
+        subprocess.run([*within, wine_server(), "-p"], env=self.environment, check=True, stdout=DEVNULL, stderr=DEVNULL)
         self._wine("wineboot", "-i")
 
     def insert(self, tree):
@@ -71,7 +66,7 @@ class Machine:
 
     def off(self):
         """End every program, at once."""
-        subprocess.run([*self._within, _server(), "-k"], env=self.environment, check=False)
+        subprocess.run([*self._within, wine_server(), "-k"], env=self.environment, check=False)
 
     def begin(self, *words, stdin=DEVNULL):
         """A program of drive X: that goes on; its standard output is a pipe."""
@@ -136,10 +131,6 @@ class Machine:
 def _with_drive(text):
     """Wine's own Windows is on another drive than the image."""
     return text.replace("%SYSTEMDRIVE%", "X:").replace("%SYSTEMROOT%", "X:\\Windows")
-
-
-def _server():
-    return shutil.which("wineserver") or "/usr/lib/wine/wineserver64"
 
 
 def agents(machine):

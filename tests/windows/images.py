@@ -4,14 +4,12 @@ The programs of an image are copies of cmd.exe, so that its own winpeshl.ini or 
 drive X: by what it says to them.
 """
 
-import os
 import shutil
 from pathlib import Path
 
 from tests.windows.booting import PROGRAMS
+from tests.windows.shared import REPOSITORY, WINDOWS_PYTHON
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
 STARTNET = "Windows/System32/startnet.cmd"
 INI = "Windows/System32/winpeshl.ini"
 PLAIN = {STARTNET: "@echo off\r\nwpeinit\r\n"}

@@ -1,7 +1,6 @@
 """The agent as a real Windows program: CPython for Windows under Wine, told by what Wine can show."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,9 +10,7 @@ from subprocess import DEVNULL
 import pytest
 from pe_agent.host.netlink import links
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
-WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
+from tests.windows.shared import REPOSITORY, WINDOWS_PYTHON, WINE, wine_environment, wine_prefix, wine_server
 
 pytestmark = [
     pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
@@ -27,15 +24,9 @@ STORY = "2008-07-28 10:15:01, Error                 IBS    CreateClientSession: 
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory):
     """A Windows with the agent in C:\\pe-agent, and how to run it there; standard handles must be pipes."""
-    prefix = tmp_path_factory.mktemp("wine")
-    environment = os.environ | {
-        "WINEPREFIX": str(prefix),
-        "WINEDEBUG": "-all",
-        # Nothing here may speak to the network of the machine that runs the tests.
-        "PE_AGENT_ONLY": "address,architecture",
-        "WINEDLLOVERRIDES": "mscoree,mshtml=",
-        "XDG_RUNTIME_DIR": str(prefix),
-    }
+    prefix = wine_prefix(tmp_path_factory)
+    # Nothing here may speak to the network of the machine that runs the tests.
+    environment = wine_environment(prefix) | {"PE_AGENT_ONLY": "address,architecture"}
     # The first program starts Wine's services, which would hold our pipes open.
     subprocess.run(
         [WINE, "wineboot", "-i"],
@@ -66,7 +57,7 @@ def drive(tmp_path_factory):
 
     run.folder, run.python = folder, python
     yield run
-    subprocess.run([shutil.which("wineserver") or "/usr/lib/wine/wineserver64", "-k"], env=environment, check=False)
+    subprocess.run([wine_server(), "-k"], env=environment, check=False)
 
 
 def test_windows_habits_are_understood(drive):

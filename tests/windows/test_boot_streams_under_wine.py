@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.windows.booting import PROGRAMS, WINE, Machine, agents
+from tests.windows import shared
+from tests.windows.booting import PROGRAMS, Machine, agents
 from tests.windows.images import lay_out, way_into
+from tests.windows.shared import WINDOWS_PYTHON, WINDOWS_WHEELS, WINE, wine_prefix
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
-WINDOWS_WHEELS = Path(os.environ.get("PE_WINDOWS_WHEELS", REPOSITORY / ".venv" / "windows-wheels"))
 MINGW = shutil.which("x86_64-w64-mingw32-gcc")
 SHIM = Path(__file__).with_name("bcryptprimitives.c")
 
@@ -54,19 +54,12 @@ def pe_image(*words):
 
 @pytest.fixture(scope="module")
 def payload(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("payload")
-    with zipfile.ZipFile(folder / "python.zip", "w") as archive:
-        for file in WINDOWS_PYTHON.iterdir():
-            archive.write(file, file.name)
-    words = ["--python", folder / "python.zip", "--wheels", WINDOWS_WHEELS, "--output", folder / "payload.zip"]
-    built = pe_image("payload", *words)
-    assert built.returncode == 0, built.stderr
-    return folder / "payload.zip"
+    return shared.payload(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    machine = Machine(tmp_path_factory.mktemp("wine"))
+    machine = Machine(wine_prefix(tmp_path_factory))
     shim = machine.prefix / "drive_c" / "windows" / "system32" / "bcryptprimitives.dll"
     command = [MINGW, "-shared", "-nostdlib", "-O2", "-Wl,-e,DllMain", "-o", str(shim), str(SHIM), "-ladvapi32"]
     subprocess.run(command, check=True)

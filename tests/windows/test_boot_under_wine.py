@@ -1,5 +1,6 @@
 """An injected boot image, started as Windows PE does: the agent works beside the deployment, never in its way."""
 
+import functools
 import json
 import os
 import re
@@ -18,12 +19,15 @@ from pe_agent.bundle import read_bundle
 from pe_agent.model import Verdict
 from pe_image.cli import main
 from pe_image.kinds import load_kinds
+from pe_image.payload_code import compiled
 
-from tests.windows.booting import WINE, Machine, agents
+from tests.windows import shared
+from tests.windows.booting import Machine, agents
 from tests.windows.images import KINDS, lay_out, leaves_a_mark, starts, way_into
+from tests.windows.looking import CONSOLES, PRIORITIES
+from tests.windows.shared import WINDOWS_PYTHON, WINDOWS_WHEELS, WINE, wine_prefix
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
 
 pytestmark = [
     pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
@@ -32,49 +36,16 @@ pytestmark = [
         not (WINDOWS_PYTHON / "python.exe").exists(), reason="no CPython for Windows: .ci/windows-python"
     ),
 ]
-WHEELS = REPOSITORY / ".venv" / "windows-wheels"
 LINES = (
     "2008-07-28 10:15:00, Info                  IBS    Callback_ProductKey_Validate: start\r\n",
     "2008-07-28 10:15:01, Error                 IBS    CreateClientSession: Error code [0x800706BA]\r\n",
 )
-PRIORITIES = """
-import ctypes
-from ctypes import wintypes as w
-class Entry(ctypes.Structure):
-    _fields_ = [("size", w.DWORD), ("usage", w.DWORD), ("pid", w.DWORD), ("heap", ctypes.c_size_t),
-        ("module", w.DWORD), ("threads", w.DWORD), ("parent", w.DWORD), ("base", w.LONG), ("flags", w.DWORD),
-        ("name", ctypes.c_char * 260)]
-k = ctypes.WinDLL("kernel32")
-k.CreateToolhelp32Snapshot.restype = k.OpenProcess.restype = ctypes.c_void_p
-snapshot, entry = ctypes.c_void_p(k.CreateToolhelp32Snapshot(2, 0)), Entry(ctypes.sizeof(Entry))
-more = k.Process32First(snapshot, ctypes.byref(entry))
-while more:
-    if entry.name.lower() in (b"python.exe", b"pythonw.exe"):
-        priority = hex(k.GetPriorityClass(ctypes.c_void_p(k.OpenProcess(0x1000, False, entry.pid))))
-        print(priority, entry.pid, entry.name.decode())
-    more = k.Process32Next(snapshot, ctypes.byref(entry))
-"""
-# Whether one can attach to a console of the process that is told, and to that of one that has its own.
-CONSOLES = """
-import ctypes, subprocess, sys, time
-k, nothing = ctypes.WinDLL("kernel32"), subprocess.DEVNULL
-wait = [sys.executable, "-c", "import time; time.sleep(60)"]
-other = subprocess.Popen(wait, creationflags=0x10, stdin=nothing, stdout=nothing, stderr=nothing)
-def has_console(pid):
-    k.FreeConsole()
-    return bool(k.AttachConsole(pid))
-until = time.monotonic() + 30
-while not has_console(other.pid) and time.monotonic() < until:
-    time.sleep(0.2)
-print(has_console(int(sys.argv[1])), has_console(other.pid))
-other.kill()
-"""
 AS_LONG_AS_IT_WATCHES_S = 60
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    machine = Machine(tmp_path_factory.mktemp("wine"))
+    machine = Machine(wine_prefix(tmp_path_factory))
     yield machine
     machine.off()
 
@@ -87,46 +58,55 @@ def payload(tmp_path_factory):
     path = tmp_path_factory.mktemp("payload") / "payload.zip"
     folders = [(WINDOWS_PYTHON, ""), (REPOSITORY / "agent" / "pe_agent", "pe_agent/")]
     folders.append((Path(click.__file__).parent, "click/"))
+    files = {
+        under + file.relative_to(folder).as_posix(): file.read_bytes()
+        for folder, under in folders
+        for file in folder.rglob("*")
+        if file.is_file() and file.suffix not in {".pyc", "._pth"}
+    }
     with zipfile.ZipFile(path, "w") as archive:
-        for folder, under in folders:
-            for file in folder.rglob("*"):
-                if file.is_file() and file.suffix not in {".pyc", "._pth"}:
-                    archive.write(file, under + file.relative_to(folder).as_posix())
+        # Compiled once: each boot finds the image as it was made, and would compile all of it again.
+        for name, octets in compiled(files).items():
+            archive.writestr(name, octets)
     return path
 
 
 @pytest.fixture(scope="module")
 def built_payload(tmp_path_factory):
     """What `pe-image payload` makes of the same CPython and the wheels that .ci/windows-wheels has fetched."""
-    if not list(WHEELS.glob("grpcio-*.whl")):
+    if not list(WINDOWS_WHEELS.glob("grpcio-*.whl")):
         pytest.skip("no wheels for Windows: .ci/windows-wheels")
-    folder = tmp_path_factory.mktemp("built")
-    with zipfile.ZipFile(folder / "python.zip", "w") as archive:
-        for file in WINDOWS_PYTHON.iterdir():
-            archive.write(file, file.name)
-    words = ["payload", "--python", folder / "python.zip", "--wheels", WHEELS, "--output", folder / "payload.zip"]
-    answer = CliRunner().invoke(main, [str(word) for word in words])
-    assert answer.exit_code == 0, answer.output
-    return folder / "payload.zip"
+    return shared.payload(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def injected(tmp_path_factory):
+    """A boot image of a kind with the agent in it, made once."""
+
+    @functools.cache
+    def image(kind, payload):
+        folder = tmp_path_factory.mktemp("image")
+        lay_out(folder / "image", kind)
+        wim = folder / "boot.wim"
+        words = ["capture", str(folder / "image"), str(wim), "Test PE", "--compress=none"]
+        _run("wimlib-imagex", *words, "--image-property", "WINDOWS/ARCH=9")
+        (folder / "token").write_text("one.token\n")
+        (folder / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
+        words = [*way_into(kind), "--token-file", folder / "token", "--ca", folder / "ca.pem", "--payload", payload]
+        answer = CliRunner().invoke(main, [str(w) for w in ("inject", wim, *words, "--collector", "127.0.0.1:1")])
+        assert answer.exit_code == 0, answer.output
+        return wim
+
+    return image
 
 
 @pytest.fixture
-def inserted(tmp_path, machine, payload):
-    """Insert an injected image of a kind as drive X:."""
+def inserted(tmp_path, machine, payload, injected):
+    """Insert an injected image of a kind as drive X:, as it was made."""
 
     def insert(kind, payload=payload):
-        tree = tmp_path / "image"
-        lay_out(tree, kind)
-        wim = tmp_path / "boot.wim"
-        words = ["capture", str(tree), str(wim), "Test PE", "--compress=none", "--image-property", "WINDOWS/ARCH=9"]
-        _run("wimlib-imagex", *words)
-        (tmp_path / "token").write_text("one.token\n")
-        (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
-        words = [*way_into(kind), "--token-file", tmp_path / "token", "--ca", tmp_path / "ca.pem", "--payload", payload]
-        answer = CliRunner().invoke(main, [str(w) for w in ("inject", wim, *words, "--collector", "127.0.0.1:1")])
-        assert answer.exit_code == 0, answer.output
         drive = tmp_path / "x"
-        _run("wimlib-imagex", "apply", str(wim), "1", str(drive))
+        _run("wimlib-imagex", "apply", str(injected(kind, payload)), "1", str(drive))
         machine.insert(drive)
         return drive
 
@@ -206,12 +186,18 @@ def test_the_hook_returns_within_a_second_with_0_and_what_ran_before_runs(machin
     for _ in range(4):
         end_agents(machine)
         boots.append(machine.boot(PE_AGENT_WATCH_S="2"))
+        if longest_s(boots[-1]) < 1.0 + bare_s:
+            break
     started = boots[0]
     assert [s.code for s in started[:-1]] == [0] * (len(started) - 1)
     # The quickest: this machine does other things too. A hook that waited would wait in each.
-    assert min(max(s.elapsed_s for s in started) for started in boots) < 1.0 + bare_s
+    assert min(map(longest_s, boots)) < 1.0 + bare_s
     assert (drive / "ran.txt").exists() == leaves_a_mark(kind)
     assert started[-1].command.lower().startswith(starts(kind).lower())
+
+
+def longest_s(started):
+    return max(s.elapsed_s for s in started)
 
 
 def test_an_agent_killed_at_any_moment_delays_nothing(machine, inserted):

@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from tests.windows.booting import WINE, Machine
-from tests.windows.images import WINDOWS_PYTHON, lay_out_agent
+from tests.windows.booting import Machine
+from tests.windows.images import lay_out_agent
+from tests.windows.shared import WINDOWS_PYTHON, WINE, wine_prefix
 
 pytestmark = [
     pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
@@ -62,7 +63,7 @@ def segment():
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory, segment):
-    machine = Machine(tmp_path_factory.mktemp("wine"), segment.within)
+    machine = Machine(wine_prefix(tmp_path_factory), segment.within)
     tree = tmp_path_factory.mktemp("x")
     (tree / "Windows" / "System32").mkdir(parents=True)
     lay_out_agent(tree)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -16,11 +15,10 @@ import pytest
 
 from benchmarks.start import FIRST_PROBE_S, WATCHED, processor_s
 from tests.agent.first_probe import LATER_ON_WINDOWS, asking
+from tests.windows import shared
+from tests.windows.shared import WINDOWS_PYTHON, WINDOWS_WHEELS, WINE, wine_environment, wine_prefix, wine_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WINDOWS_PYTHON = Path(os.environ.get("PE_WINDOWS_PYTHON", REPOSITORY / ".venv" / "windows-python"))
-WINDOWS_WHEELS = Path(os.environ.get("PE_WINDOWS_WHEELS", REPOSITORY / ".venv" / "windows-wheels"))
-WINE = next((p for p in ("/usr/lib/wine/wine64", shutil.which("wine64")) if p and Path(p).exists()), None)
 MINGW = shutil.which("x86_64-w64-mingw32-gcc")
 # Where the agent unpacks Python's TLS, and what that is.
 UNPACKED = "spool/tls"
@@ -44,15 +42,9 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     """A Wine with the payload in C:\\pe-agent; calling it runs the agent there."""
-    prefix = tmp_path_factory.mktemp("wine")
-    environment = os.environ | {
-        "WINEPREFIX": str(prefix),
-        "WINEDEBUG": "-all",
-        "WINEDLLOVERRIDES": "mscoree,mshtml=",
-        "XDG_RUNTIME_DIR": str(prefix),
-        # Nothing here may speak to the network of the machine that runs the tests.
-        "PE_AGENT_ONLY": "architecture",
-    }
+    prefix = wine_prefix(tmp_path_factory)
+    # Nothing here may speak to the network of the machine that runs the tests.
+    environment = wine_environment(prefix) | {"PE_AGENT_ONLY": "architecture"}
     # The first program starts Wine's services, which would hold our pipes open.
     quiet = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
     subprocess.run([WINE, "wineboot", "-i"], env=environment, check=True, timeout=120, **quiet)
@@ -60,7 +52,7 @@ def machine(tmp_path_factory):
     shim = [MINGW, "-shared", "-nostdlib", "-O2", "-Wl,-e,DllMain", "-o", str(system / "bcryptprimitives.dll")]
     subprocess.run([*shim, str(SHIM), "-ladvapi32"], check=True)
     folder = prefix / "drive_c" / "pe-agent"
-    with zipfile.ZipFile(build_payload(tmp_path_factory.mktemp("payload"))) as archive:
+    with zipfile.ZipFile(shared.payload(tmp_path_factory, "--stub-pdh")) as archive:
         archive.extractall(folder)
     panther = folder / "root" / "Windows" / "Panther"
     panther.mkdir(parents=True)
@@ -74,23 +66,13 @@ def machine(tmp_path_factory):
 
     run.folder, run.environment = folder, environment
     yield run
-    subprocess.run([shutil.which("wineserver") or "/usr/lib/wine/wineserver64", "-k"], env=environment, check=False)
+    subprocess.run([wine_server(), "-k"], env=environment, check=False)
 
 
-def build_payload(folder):
-    with zipfile.ZipFile(folder / "python.zip", "w") as archive:
-        for file in WINDOWS_PYTHON.iterdir():
-            archive.write(file, file.name)
-    command = [sys.executable, "-m", "pe_image", "payload", "--python", str(folder / "python.zip"), "--stub-pdh"]
-    command += ["--wheels", str(WINDOWS_WHEELS), "--output", str(folder / "payload.zip")]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder / "payload.zip"
-
-
-@pytest.fixture
-def collector(tmp_path):
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory):
     """A collector process with TLS on loopback: its data folder, its address for streams and that for uploads."""
-    data = tmp_path / "collector"
+    data = tmp_path_factory.mktemp("data") / "collector"
     program = [sys.executable, "-m", "pe_collector"]
     subprocess.run([*program, "init", "--data", str(data)], check=True, capture_output=True)
     address, upload = free_address(), free_address()

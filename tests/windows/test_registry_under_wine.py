@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.windows.booting import WINE, Machine
-from tests.windows.images import WINDOWS_PYTHON, lay_out_agent
+from tests.windows.booting import Machine
+from tests.windows.images import lay_out_agent
+from tests.windows.shared import WINDOWS_PYTHON, WINE, wine_prefix
 
 pytestmark = [
     pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
@@ -50,7 +51,7 @@ VALUES = [
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    machine = Machine(tmp_path_factory.mktemp("wine"))
+    machine = Machine(wine_prefix(tmp_path_factory))
     tree = tmp_path_factory.mktemp("x")
     (tree / "Windows" / "System32").mkdir(parents=True)
     lay_out_agent(tree)

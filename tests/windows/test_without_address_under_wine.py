@@ -9,8 +9,9 @@ import time
 import pytest
 from pe_agent.codec import dhcp
 
-from tests.windows.booting import WINE, Machine
-from tests.windows.images import WINDOWS_PYTHON, lay_out_agent
+from tests.windows.booting import Machine
+from tests.windows.images import lay_out_agent
+from tests.windows.shared import WINDOWS_PYTHON, WINE, wine_prefix
 
 pytestmark = [
     pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
@@ -71,7 +72,7 @@ def cable():
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory, cable):
-    machine = Machine(tmp_path_factory.mktemp("wine"), ("ip", "netns", "exec", cable.near))
+    machine = Machine(wine_prefix(tmp_path_factory), ("ip", "netns", "exec", cable.near))
     tree = tmp_path_factory.mktemp("x")
     (tree / "Windows" / "System32").mkdir(parents=True)
     lay_out_agent(tree)
