@@ -154,9 +154,10 @@ class ReportRedaction:
             log = _Log(Redactor(self.key, find=find_quickly), chunk.offset_bytes == 0)
             self._logs[chunk.path] = log
         before = Counter(log.redactor.removed)
-        redacted = log.redactor.feed(octets) + log.redactor.flush()
+        parts = log.redactor.feed(octets), log.redactor.flush()
         removed = log.redactor.removed - before
         if removed:
+            redacted = b"".join(parts)
             chunk.data, chunk.codec, chunk.expanded_bytes = zlib.compress(redacted, 6), "zlib", len(redacted)
         log.add(chunk)
         if chunk.sha256 and log.redactor.removed:
