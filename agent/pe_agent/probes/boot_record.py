@@ -6,12 +6,15 @@ Windows PE keeps the DHCP ACK and the boot server's reply as they came, so this 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pe_agent.codec import dhcp
 from pe_agent.errors import DecodeError
 from pe_agent.host import BootRecord
 from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
+
+if TYPE_CHECKING:
+    from pe_agent.codec import dhcp
 
 PROBE = "boot-record"
 _UNSET = "0.0.0.0"  # an empty address field, not a listener
@@ -35,6 +38,8 @@ def run(context: Context) -> Iterator[Observation]:
 
 def message_facts(message: dhcp.DhcpMessage) -> dict[str, FactValue]:
     """What a kept packet tells about servers, boot file and relay."""
+    from pe_agent.codec import dhcp  # noqa: PLC0415 - the first probe to answer waits for no packet's codec
+
     possible: dict[str, FactValue | None] = {
         "dhcp_server": message.address(dhcp.SERVER_IDENTIFIER),
         "boot_server": message.boot_server,
@@ -60,6 +65,8 @@ def _named(record: BootRecord) -> dict[str, FactValue]:
 
 
 def _decoded(target: str, octets: bytes, named: dict[str, FactValue], at_s: float) -> Observation:
+    from pe_agent.codec import dhcp  # noqa: PLC0415
+
     try:
         message = dhcp.decode_message(octets)
     except DecodeError as exc:
