@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+
+from pe_collector.store.postgres.engine import PATIENCE_S
 
 from benchmarks.scale.run import MOST_WITH_OBSERVATIONS, Size
 from benchmarks.scale.ways import ASKED, DUCKDB, LOOKED_AT, POSTGRESQL, SQLITE, Asking, Time
@@ -20,8 +23,8 @@ and loaded in bulk. Times are milliseconds of the question alone on a connection
 files in memory (PostgreSQL: but for what the server keeps), `warm` the best of five more (of one from two seconds on,
 of none from fifteen on): the machine is shared, and others can only make it longer. An answer has at most 1,000 rows;
 `=` says that the hash of its values is the same in all engines. Questions marked `(cells)` read what was counted of
-hours that are over; on Parquet they count the reports. Patterns are as a look at the newest {LOOKED_AT:,} boots stored
-them.
+hours that are over; on Parquet they count the reports. What PostgreSQL does not answer in {PATIENCE_S} s is given up.
+Patterns are as a look at the newest {LOOKED_AT:,} boots stored them.
 """
 
 
@@ -52,7 +55,7 @@ def _questions(size: Size) -> str:
     lines = [f"| question | rows | {head} | |", "|---|--:|" + "--:|" * 2 * len(ENGINES) + "---|"]
     for asked in ASKED:
         found = [size.times.get((asked.name, engine)) for engine in ENGINES]
-        there = [each for each in found if each]
+        there = [each for each in found if each and each.sha256]
         if not there:
             continue
         times = " | ".join(f"{_ms(f.cold_s)} | {_ms(f.warm_s)}" if f else " | " for f in found)
@@ -62,6 +65,8 @@ def _questions(size: Size) -> str:
 
 
 def _ms(seconds: float) -> str:
+    if math.isinf(seconds):
+        return f"> {PATIENCE_S},000"
     return f"{seconds * 1000:,.0f}" if seconds >= 0.0095 else f"{seconds * 1000:.1f}"
 
 

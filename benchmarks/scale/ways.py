@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import resource
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pe_agent import wire
+from pe_agent.errors import UsageError
 from pe_collector import questions, store
 from pe_collector.analytics import duck
 from pe_collector.findings.filters import Filters as Looked
@@ -102,7 +104,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Seconds of one question on one engine, how many rows it gave and their hash.
+    """Seconds of one question on one engine, how many rows it gave and their hash; infinite where it was given up.
 
     `cpu_s` is the processor time of this process, the least of all times; of a server's it says nothing.
     """
@@ -117,7 +119,10 @@ class Time:
 def measure(way: Way, asked: Asking) -> Time:
     """Once with nothing of its files in memory, then a few times more; each on a connection of its own."""
     forget(way.files)
-    cold_s, cold_cpu_s, rows = _timed(way, asked)
+    try:
+        cold_s, cold_cpu_s, rows = _timed(way, asked)
+    except UsageError:
+        return Time(math.inf, math.inf, math.inf, 0, "")
     # What others do on this machine can only make it longer.
     times = 0 if cold_s > _ENOUGH_S else 1 if cold_s > _SLOW_S else _TIMES
     warm = [_timed(way, asked)[:2] for _ in range(times)] or [(cold_s, cold_cpu_s)]

@@ -23,6 +23,12 @@ from pe_collector.store.where import FILE_NAME, POSTGRESQL, SQLITE, place_of
 
 MOST_ROWS = 1000
 MOST_ROWS_EVER = 100_000
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: query_canceled, here by statement_timeout.
+_CANCELLED = "57014"
+_TOO_LONG = (
+    f"{{}}: no answer within {postgres.PATIENCE_S} s; ask for less (since, subnet, site), "
+    "or ask an export: pe-collector export --parquet"
+)
 LIMIT = Parameter("limit", f"At most so many rows [{MOST_ROWS}].", kind=int, default=MOST_ROWS)
 
 
@@ -69,11 +75,16 @@ def ask(connection: sa.Connection, question: Question, words: Mapping[str, Any],
     """The answer to a question asked with words as people type them; an unknown or missing one is refused.
 
     Raises:
-        UsageError: a word is unknown, missing or wrong.
+        UsageError: a word is unknown, missing or wrong; PostgreSQL gave it up because it took too long.
     """
     asked = asked_with(connection, question, words, now_s)
     limit = asked.words[LIMIT.name]
-    found = list(itertools.islice(_rows(question, asked, limit), limit + 1))
+    try:
+        found = list(itertools.islice(_rows(question, asked, limit), limit + 1))
+    except sa.exc.OperationalError as exc:
+        if getattr(exc.orig, "sqlstate", "") == _CANCELLED:
+            raise UsageError(_TOO_LONG.format(question.name)) from exc
+        raise
     names = [column.name for column in question.columns]
     return Answer(question, tuple({n: row.get(n) for n in names} for row in found[:limit]), len(found) > limit)
 

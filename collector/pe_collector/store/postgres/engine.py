@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _CONNECT_S = 10
 _LACKS = "PostgreSQL needs psycopg: pip install 'pe-agent[postgresql]'"
 # A reader must never hold up those who write, nor a page wait for ever.
-_READER = "-c statement_timeout=60s"
+PATIENCE_S = 60
+_READER = f"-c statement_timeout={PATIENCE_S}s"
 # Said afterwards: with target_session_attrs=read-write such a session would be taken for a standby's.
 _READ_ONLY = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
 # Acknowledged is what survives a crash, whatever the server was told.
