@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pe_collector.engine.ground import PREFIX, Condition, Item
+from pe_collector.engine.instead import Others, continue_from
 from pe_collector.engine.model import Explanation
 from pe_collector.engine.nodes import Node
 from pe_collector.engine.search import MOST_ITEMS
-from pe_collector.engine.table import MISSING, Places
+from pe_collector.engine.table import MISSING
 from pe_collector.engine.view import Found
 
 if TYPE_CHECKING:
@@ -158,13 +160,14 @@ class Repair:
         without = [other for other in self._model.chosen if other not in group]
         self._model.replace(without)
         firsts = self._parts_of(one)
+        failed = functools.reduce(np.union1d, (other.failed for other in group))
         best = self._worth_together(group)
         best += max(_SPLIT_COST, _SPLIT_SHARE * best)
         choice = list(self._model.chosen)
         # Greedy would take the whole again for what its first part leaves: once it may, once it must not.
         for first, whole in itertools.product(firsts, (None, one.condition)):
             self._model.replace(without)
-            total = self._continue_from(first, len(group) + 2, best, whole)
+            total = continue_from(self._account, first, Others(len(group) + 2, best, failed, whole))
             if total > best:
                 best, choice = total, list(self._model.chosen)
         self._model.replace(choice)
@@ -262,34 +265,6 @@ class Repair:
     def _parts_of(self, whole: Explanation) -> list[Found]:
         parts = self._account.searching(self._model.view(whole.found.node)).best_within(whole.condition)
         return [part for part in parts if part.score > self._settings.threshold][:_PARTS]
-
-    def _continue_from(self, first: Found, most: int, rival: float, whole: Condition | None) -> float:
-        """What it and a few more explanations of the same node are worth, `most` in all; all are taken in.
-
-        Given up as soon as all that is left open could not make it worth more than the `rival`. With a `whole`
-        only what covers a part of it is taken.
-        """
-        total = first.score
-        self._model.add(first)
-        for _ in range(most - 1):
-            if total + self._model.view(first.node).most() <= rival:
-                break
-            found = self._account.search(first.node) if whole is None else self._within(first.node, whole)
-            best = max(found, key=lambda one: (one.score, one.condition), default=None)
-            if best is None or best.score < self._settings.threshold:
-                break
-            total += best.score
-            self._model.add(best)
-        return total
-
-    def _within(self, node: Node, whole: Condition) -> list[Found]:
-        rows = self._ground.rows_in(whole)
-        found = self._account.searching(self._model.view(node)).best_within(whole)
-        return [one for one in found if self._share_of(rows, one) < _PART_INSIDE]
-
-    def _share_of(self, rows: Places, found: Found) -> float:
-        shared = np.intersect1d(self._ground.rows_in(found.condition), rows, assume_unique=True)
-        return len(shared) / max(1, len(rows))
 
     def drop_all(self) -> None:
         """Take out, the weakest first, what does not pay beside the others."""

@@ -71,6 +71,17 @@ class View:
         """No condition can have a larger log Bayes factor."""
         return float(self.gains.max(axis=1, initial=0.0).sum())
 
+    def most_of(self, rows: Places) -> float:
+        """The same of a condition that no other failures than these meet."""
+        places = self._place[rows]
+        return float(self.gains[places[places >= 0]].max(axis=1, initial=0.0).sum())
+
+    def leave_open_only(self, rows: Places) -> None:
+        """Look for nothing but what these failures are about; what is found is worth what it is with all of them."""
+        kept = self.strength[rows]
+        self.strength = np.zeros(self.ground.table.size)
+        self.strength[rows] = kept
+
     def evidence(self, condition: Condition) -> Evidence:
         """The boots that meet the condition."""
         return self.evidence_of(self.ground.rows_in(condition))
