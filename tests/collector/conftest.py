@@ -48,6 +48,11 @@ class Client:
     def stored_through(self, sequence: int) -> pb.Receipt:
         return next(receipt for receipt in self.call if receipt.stored_through >= sequence)
 
+    def all_stored(self) -> None:
+        """End the stream and wait until the collector has: all that was sent is stored then, the hello, too."""
+        for _ in self.end().call:
+            pass
+
     def refusal(self) -> tuple[grpc.StatusCode, str]:
         try:
             for _ in self.call:

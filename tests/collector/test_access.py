@@ -95,7 +95,7 @@ def test_a_report_begun_under_another_token_is_refused(collector, frames, cli, d
 
 
 def test_the_last_use_of_a_token_is_shown(collector, frames, cli, data):
-    collector.client().send(frames.hello(collector.token)).receipt()
+    collector.client().send(frames.hello(collector.token)).all_stored()
     shown = json.loads(cli("tokens", "list", "--format", "json", data=data).stdout)
     (used,) = (row for row in shown if row["last_used"])
     assert collector.token.startswith(used["token_id"])

@@ -45,7 +45,7 @@ def test_the_page_of_a_report_says_verdict_evidence_and_log(filled, cli, data, f
 
 def test_a_machine_is_shown_by_its_latest_report(filled, collector, cli, data, frames):
     later = bytes(15) + b"\x07"
-    collector.client().send(frames.hello(collector.token, later)).receipt()
+    collector.client().send(frames.hello(collector.token, later)).all_stored()
     (machine,) = json.loads(cli("machines", "--format", "json", data=data).stdout)
     assert (machine["reports"], machine["outcome"]) == (2, "incomplete")
     report = json.loads(cli("show", machine["machine_id"], "--format", "json", data=data).stdout)
@@ -53,7 +53,7 @@ def test_a_machine_is_shown_by_its_latest_report(filled, collector, cli, data, f
 
 
 def test_reports_of_one_boot_are_one_boot(filled, collector, cli, data, frames):
-    collector.client().send(frames.hello(collector.token, bytes(15) + b"\x07")).receipt()
+    collector.client().send(frames.hello(collector.token, bytes(15) + b"\x07")).all_stored()
     rows = json.loads(cli("sql", "SELECT reports FROM boots", "--format", "json", data=data).stdout)
     assert rows == [{"reports": 2}]
 
@@ -61,7 +61,7 @@ def test_reports_of_one_boot_are_one_boot(filled, collector, cli, data, frames):
 def test_another_boot_of_the_machine_is_another_boot(filled, collector, cli, data, frames):
     other = frames.hello(collector.token, bytes(15) + b"\x07")
     other.hello.clock.uptime_s = 4000.0
-    collector.client().send(other).receipt()
+    collector.client().send(other).all_stored()
     rows = json.loads(cli("sql", "SELECT reports FROM boots", "--format", "json", data=data).stdout)
     assert rows == [{"reports": 1}, {"reports": 1}]
 
@@ -171,7 +171,7 @@ def test_what_a_machine_says_cannot_steer_the_terminal(collector, cli, data, fra
 def test_a_spreadsheet_runs_nothing_from_csv(collector, cli, data, frames):
     hello = frames.hello(collector.token)
     hello.hello.identity.model = "=HYPERLINK(1)"
-    collector.client().send(hello).receipt()
+    collector.client().send(hello).all_stored()
     text = cli("machines", "--format", "csv", data=data).stdout.decode()
     (row,) = csv.DictReader(io.StringIO(text))
     assert row["model"] == "'=HYPERLINK(1)"

@@ -73,7 +73,13 @@ def test_a_machine_that_comes_in_appears_and_ctrl_c_ends_it(collector, data, fra
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200", "LINES": "40"}
     told = ["deploying", "--watch", "--data", str(data)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pe_collector", *told], stdout=theirs, stderr=theirs, stdin=theirs, env=environment
+        [sys.executable, "-m", "pe_collector", *told],
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+        env=environment,
+        # What runs in the background of a shell is deaf to it, and so would be this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
     )
     os.close(theirs)
     until = time.monotonic() + 200
