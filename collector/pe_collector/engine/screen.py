@@ -258,13 +258,8 @@ class Screen:
         rows = groups[0] if len(groups) == 1 else np.concatenate(groups)
         places = self._places[self._local[rows]]
         if len(groups) > 1:
-            places = (
-                places
-                + np.repeat(
-                    np.arange(len(groups), dtype=np.int64) * (self._width * self.slices),
-                    [len(group) for group in groups],
-                )[:, None]
-            )
+            first = np.arange(len(groups), dtype=np.int64) * (self._width * self.slices)
+            places = places + np.repeat(first, [len(group) for group in groups])[:, None]
         spread = None if weights is None else np.repeat(weights[rows], places.shape[1])
         whole = np.bincount(places.ravel(), weights=spread, minlength=len(groups) * self._width * self.slices)
         counts = whole.reshape(len(groups), self._width, self.slices)
