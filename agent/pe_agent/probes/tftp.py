@@ -24,7 +24,7 @@ from pe_agent.transport.tftp import FirstBlock, Refused, fetch_first_block
 PROBE = "tftp"
 # One Ethernet frame holds 1456; 512 passes every tunnel; 8192 needs fragments. Windows boot images use such sizes.
 _USUAL_BYTES, _SMALL_BYTES, _LARGE_BYTES = 1456, 512, 8192
-# Blocks, each of four packets, that tell a path that loses some packets from one that drops fragments.
+# Blocks, each of four packets, that tell a path that loses some packets from one that drops large ones or fragments.
 _ASKED_FOR_LOSS = 3
 _PATIENCE_S = 1.3
 # A neighbour or router that is not there is told 3.1 to 3.4 s after the first packet, and to an open socket only.
@@ -123,7 +123,7 @@ def _asked(endpoint: Endpoint, file: BootFile, architecture: int, attempt: tuple
         facts |= _block_facts(first)
         if first.tsize is not None and first.tsize > _LARGE_BYTES and not ask.passes_fragments():
             facts |= {"lost_block_bytes": _LARGE_BYTES}
-            if first.repeats or ask.loses_packets():
+            if first.repeats or ask.loses_packets(_USUAL_BYTES):
                 return Answer(Outcome.WARNING, Reason.UNCERTAIN, facts)
             return Answer(Outcome.WARNING, Reason.LARGE_DATA_LOST, facts | {"fragments_dropped": True})
     except Refused as refused:
@@ -172,25 +172,27 @@ class _Ask:
         """The usual block once more, after a small one has shown that the server answers at all.
 
         Raises:
-            PathFailure: large-data-lost when only small ones arrive, twice; uncertain when of these some packets were
-                lost too; else what `block` meets.
+            PathFailure: large-data-lost when only small ones arrive, twice; uncertain when small packets are lost
+                too; else what `block` meets.
         """
-        lost_small = 0
+        lost_small = False
         for _ in range(2):
             small = self.block(_SMALL_BYTES, _LAST_PATIENCE_S)
-            lost_small += small.repeats
             try:
                 return self.block(_USUAL_BYTES)
             except PathFailure as failure:
                 if failure.reason is not Reason.SILENT:
                     raise
+                # The server agrees to a large block in a small packet.
+                lost_small |= small.repeats > 0 or "granted_block_bytes" not in failure.facts
         facts = _block_facts(small) | {"lost_block_bytes": _USUAL_BYTES}
+        lost_small = lost_small or self.loses_packets(_SMALL_BYTES)
         raise PathFailure(Reason.UNCERTAIN if lost_small else Reason.LARGE_DATA_LOST, facts)
 
-    def loses_packets(self) -> bool:
-        """Whether packets are lost that are not in fragments: then a block in many of them is lost most of the time."""
+    def loses_packets(self, block_bytes: int) -> bool:
+        """Whether blocks of this size are lost by chance: then larger ones, in more packets, are lost more often."""
         try:
-            return any(self.block(_USUAL_BYTES).repeats for _ in range(_ASKED_FOR_LOSS))
+            return any(self.block(block_bytes).repeats for _ in range(_ASKED_FOR_LOSS))
         except PathFailure:
             return True
 
