@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from pe_agent.command import run_command
@@ -31,7 +33,24 @@ def run(arguments: list[str]) -> int:
     return run_command(main, arguments, "pe-collector")
 
 
-@click.group(cls=Asking, context_settings={"help_option_names": ["--help", "-h"]})
+class _Commands(Asking):
+    """The commands; what the database has to say of itself is told in words."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run one.
+
+        Raises:
+            StoreError: the database gave no answer.
+        """
+        try:
+            return super().invoke(context)
+        except sqlite3.Error as exc:
+            from pe_collector.store.errors import in_words  # noqa: PLC0415 - protobuf comes with the package
+
+            raise in_words(exc) from exc
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["--help", "-h"]})
 def main() -> None:
     """Take the reports of boot images, keep them, and find out what failing boots have in common."""
 

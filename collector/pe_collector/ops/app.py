@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 
 from pe_agent.errors import PeError, UsageError
@@ -15,6 +16,7 @@ from pe_collector.ops.guard import guarded, refuse
 from pe_collector.ops.route import OpsRoute
 from pe_collector.ops.shell import Shell
 from pe_collector.ops.state import OpsState
+from pe_collector.store.errors import in_words
 
 
 def app(state: OpsState, routes: Sequence[OpsRoute] | None = None) -> Starlette:
@@ -25,7 +27,12 @@ def app(state: OpsState, routes: Sequence[OpsRoute] | None = None) -> Starlette:
         routes = ROUTES
     made = Starlette(
         routes=[Route(route.path, guarded(route), methods=list(route.methods)) for route in routes],
-        exception_handlers={HTTPException: _http_error, UsageError: _usage_error, PeError: _our_error},
+        exception_handlers={
+            HTTPException: _http_error,
+            UsageError: _usage_error,
+            PeError: _our_error,
+            sqlite3.Error: _our_error,
+        },
     )
     # A redirect would repeat the name the caller used.
     made.router.redirect_slashes = False
@@ -44,4 +51,4 @@ def _usage_error(_request: Request, exc: Exception) -> Response:
 
 
 def _our_error(_request: Request, exc: Exception) -> Response:
-    return refuse(503, "store", str(exc))
+    return refuse(503, "store", str(in_words(exc) if isinstance(exc, sqlite3.Error) else exc))

@@ -12,23 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from pe_agent.errors import UsageError
+from pe_agent.errors import PeError, UsageError
 from sqlalchemy.pool import NullPool
 
 from pe_collector.questions.contract import Answer, Asked, Parameter, Question, Row
 from pe_collector.questions.filters import WORDS, parse_filters
 from pe_collector.store import sqlite
+from pe_collector.store.errors import in_words
 from pe_collector.store.postgres import engine as postgres
 from pe_collector.store.where import FILE_NAME, POSTGRESQL, SQLITE, place_of
 
 MOST_ROWS = 1000
 MOST_ROWS_EVER = 100_000
-# https://www.postgresql.org/docs/current/errcodes-appendix.html: query_canceled, here by statement_timeout.
-_CANCELLED = "57014"
-_TOO_LONG = (
-    f"{{}}: no answer within {postgres.PATIENCE_S} s; ask for less (since, subnet, site), "
-    "or ask an export: pe-collector export --parquet"
-)
 LIMIT = Parameter("limit", f"At most so many rows [{MOST_ROWS}].", kind=int, default=MOST_ROWS)
 
 
@@ -40,19 +35,39 @@ def _of_sqlite(name: str) -> sa.Engine:
         connection.row_factory = None
         return connection
 
-    return sa.create_engine("sqlite://", creator=reader, poolclass=NullPool)
+    return _in_words(sa.create_engine("sqlite://", creator=reader, poolclass=NullPool), lambda failure: failure)
 
 
 @functools.lru_cache(maxsize=16)
 def _of_postgres(name: str) -> sa.Engine:
-    def reader() -> Any:
-        from pe_collector.store.postgres.session import prepared  # noqa: PLC0415 - psycopg is an extra
+    try:
+        import psycopg  # noqa: PLC0415 - an extra
 
-        bare = prepared(postgres.session(name))
+        from pe_collector.store.postgres.session import prepared, told_of  # noqa: PLC0415 - as above
+    except ImportError as exc:
+        raise UsageError(postgres.LACKS) from exc
+
+    def reader() -> Any:
+        try:
+            bare = prepared(postgres.session(name))
+        except psycopg.Error as exc:
+            raise postgres.away(exc) from exc
         bare.autocommit = False
         return bare
 
-    return sa.create_engine("postgresql+psycopg://", creator=reader, poolclass=NullPool)
+    return _in_words(sa.create_engine("postgresql+psycopg://", creator=reader, poolclass=NullPool), told_of)
+
+
+def _in_words(engine: sa.Engine, told_of: Callable[[Any], sqlite3.Error]) -> sa.Engine:
+    """The engine; whatever is asked over it fails with the words of the store."""
+
+    def failed(context: sa.ExceptionContext) -> PeError | None:
+        failure = context.original_exception
+        # What SQLAlchemy itself has to say is a fault of ours.
+        return in_words(told_of(failure)) if isinstance(failure, context.dialect.loaded_dbapi.Error) else None
+
+    sa.event.listen(engine, "handle_error", failed)
+    return engine
 
 
 # One row for each of ENGINES.
@@ -75,16 +90,12 @@ def ask(connection: sa.Connection, question: Question, words: Mapping[str, Any],
     """The answer to a question asked with words as people type them; an unknown or missing one is refused.
 
     Raises:
-        UsageError: a word is unknown, missing or wrong; PostgreSQL gave it up because it took too long.
+        UsageError: a word is unknown, missing or wrong.
+        StoreError: the database gives no answer.
     """
     asked = asked_with(connection, question, words, now_s)
     limit = asked.words[LIMIT.name]
-    try:
-        found = list(itertools.islice(_rows(question, asked, limit), limit + 1))
-    except sa.exc.OperationalError as exc:
-        if getattr(exc.orig, "sqlstate", "") == _CANCELLED:
-            raise UsageError(_TOO_LONG.format(question.name)) from exc
-        raise
+    found = list(itertools.islice(_rows(question, asked, limit), limit + 1))
     names = [column.name for column in question.columns]
     return Answer(question, tuple({n: row.get(n) for n in names} for row in found[:limit]), len(found) > limit)
 

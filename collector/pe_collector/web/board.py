@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -75,7 +76,7 @@ async def _events(boards: Boards, state: OpsState, words: Mapping[str, str]) -> 
     while time.monotonic() < until:
         try:
             rows = await run_in_threadpool(boards.rows, state, words)
-        except PeError as exc:
+        except (PeError, sqlite3.Error) as exc:
             yield f"event: refused\ndata: {json.dumps(str(exc))}\n\n"
             return
         # A comment keeps a connection with nothing to say from being taken for a dead one.

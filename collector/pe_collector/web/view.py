@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from pe_collector.ops.guard import csrf_identity
 from pe_collector.ops.route import actor_of, state_of
 from pe_collector.questions import WORDS
 from pe_collector.roles import Role, allows
+from pe_collector.store.errors import in_words
 from pe_collector.web.words import FILTERS, GLOBALS, tame
 
 NAVIGATION = (
@@ -58,9 +60,12 @@ def shown(endpoint: Endpoint) -> Endpoint:
     def answer(request: Request) -> Response:
         try:
             return endpoint(request)
-        except PeError as exc:
+        except (PeError, sqlite3.Error) as exc:
             status = 400 if isinstance(exc, UsageError) else 503
-            text = templates().get_template("refused.html").render(_common(request), title="Not found", said=str(exc))
+            failure = in_words(exc) if isinstance(exc, sqlite3.Error) else exc
+            text = (
+                templates().get_template("refused.html").render(_common(request), title="Not found", said=str(failure))
+            )
             return HTMLResponse(text, status)
 
     return answer

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _CONNECT_S = 10
-_LACKS = "PostgreSQL needs psycopg: pip install 'pe-agent[postgresql]'"
+LACKS = "PostgreSQL needs psycopg: pip install 'pe-agent[postgresql]'"
 # A reader must never hold up those who write, nor a page wait for ever.
 PATIENCE_S = 60
 _READER = f"-c statement_timeout={PATIENCE_S}s"
@@ -100,7 +100,7 @@ def session(name: str, options: str = _READER) -> psycopg.Connection[Any]:
     try:
         import psycopg  # noqa: PLC0415 - an extra
     except ImportError as exc:
-        raise UsageError(_LACKS) from exc
+        raise UsageError(LACKS) from exc
     made = psycopg.connect(
         name, connect_timeout=_CONNECT_S, options=options, autocommit=True, application_name="pe-collector"
     )
@@ -113,8 +113,13 @@ def _opened(name: str, options: str) -> Connection:
     try:
         from pe_collector.store.postgres.session import PostgresConnection, PostgresError  # noqa: PLC0415
     except ImportError as exc:
-        raise UsageError(_LACKS) from exc
+        raise UsageError(LACKS) from exc
     try:
         return PostgresConnection(lambda: session(name, options))
     except PostgresError as exc:
-        raise StoreError(f"PostgreSQL cannot be reached: {exc}") from exc
+        raise away(exc) from exc
+
+
+def away(failure: Exception) -> StoreError:
+    """What whoever wants a session is told."""
+    return StoreError(f"PostgreSQL cannot be reached: {failure}")

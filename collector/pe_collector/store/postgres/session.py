@@ -13,16 +13,26 @@ from psycopg.types.numeric import IntLoader
 from psycopg.types.string import StrDumper
 
 from pe_collector.connection import Unreachable
+from pe_collector.store.errors import StoreError
 from pe_collector.store.postgres.dialect import translated
+from pe_collector.store.postgres.engine import PATIENCE_S
 
 _Answer = TypeVar("_Answer")
 _VALUES = re.compile(r"INSERT INTO (\w+)(?: \(([\w, ]+)\))? VALUES \((?:\?,\s*)*\?\)(.*)", re.DOTALL)
 _KINDS = "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid=%s::regclass AND attnum>0 {}"
 _ENDS = ("COMMIT", "ROLLBACK")
+_TOO_LONG = (
+    f"PostgreSQL gave up, as it does after {PATIENCE_S} s; ask for less (since, subnet, site), "
+    "or ask an export: pe-collector export --parquet"
+)
 
 
 class PostgresError(sqlite3.OperationalError):
     """What PostgreSQL says. Callers know one kind of failure, whatever the engine."""
+
+
+class TookTooLong(StoreError, PostgresError):
+    """PostgreSQL gave a statement up after its time, or somebody cancelled it."""
 
 
 class PostgresRow(tuple[Any, ...]):
@@ -209,4 +219,11 @@ def _guarded(step: Callable[[], _Answer]) -> _Answer:
     try:
         return step()
     except psycopg.Error as exc:
-        raise PostgresError(str(exc).strip() or type(exc).__name__) from exc
+        raise told_of(exc) from exc
+
+
+def told_of(failure: psycopg.Error) -> PostgresError:
+    """The failure as callers know it."""
+    if isinstance(failure, psycopg.errors.QueryCanceled):
+        return TookTooLong(_TOO_LONG)
+    return PostgresError(str(failure).strip() or type(failure).__name__)
