@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from pe_image import inject
 from pe_image.cargo import Orders
 from pe_image.imaging import this_imaging
+from pe_image.payload import with_files
 from pe_image.verify import verify
 
 LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
@@ -67,16 +67,15 @@ def make_image(folder: Path) -> Path:
 
 def make_payload(folder: Path) -> Path:
     """Wine's own programs as a payload of the usual size; its python.exe is cmd.exe."""
-    path, octets = folder / "payload.zip", 0
     programs = WINE_PROGRAMS / "x86_64-windows"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(programs / "cmd.exe", "python.exe")
-        for file in sorted(programs.glob("*.dll"), key=lambda p: -p.stat().st_size):
-            # Other octets than the image has, or they would take no room in it.
-            archive.writestr(f"lib/{file.name}", bytes(255 - octet for octet in file.read_bytes()))
-            octets += file.stat().st_size
-            if octets >= PAYLOAD_OCTETS:
-                return path
+    files = {"python.exe": (programs / "cmd.exe").read_bytes()}
+    for file in sorted(programs.glob("*.dll"), key=lambda p: -p.stat().st_size):
+        # Other octets than the image has, or they would take no room in it.
+        files[f"lib/{file.name}"] = bytes(255 - octet for octet in file.read_bytes())
+        if sum(map(len, files.values())) >= PAYLOAD_OCTETS:
+            break
+    path = folder / "payload.zip"
+    path.write_bytes(with_files({"manifest.json": b"{}"}, files))
     return path
 
 

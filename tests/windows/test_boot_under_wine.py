@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import time
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from pe_agent.bundle import read_bundle
 from pe_agent.model import Verdict
 from pe_image.cli import main
 from pe_image.kinds import load_kinds
+from pe_image.payload import with_files
 from pe_image.payload_code import compiled
 
 from tests.windows import shared
@@ -64,10 +64,8 @@ def payload(tmp_path_factory):
         for file in folder.rglob("*")
         if file.is_file() and file.suffix not in {".pyc", "._pth"}
     }
-    with zipfile.ZipFile(path, "w") as archive:
-        # Compiled once: each boot finds the image as it was made, and would compile all of it again.
-        for name, octets in compiled(files).items():
-            archive.writestr(name, octets)
+    # Compiled once: each boot finds the image as it was made, and would compile all of it again.
+    path.write_bytes(with_files({"manifest.json": b"{}"}, compiled(files)))
     return path
 
 

@@ -1,5 +1,6 @@
 """Boot images and orders for the tests of `pe-image inject`: WIMs made by wimlib, a payload of a few octets."""
 
+import hashlib
 import json
 import shutil
 import struct
@@ -48,14 +49,21 @@ def make_wim(folder, *trees, architecture="9", boot=1):
     return wim
 
 
-def make_orders(folder, version=b"1", machine="x64"):
+def make_payload(path, files, **abilities):
+    """A zip of path -> octets with the manifest that says so; `abilities` stand in it, too."""
+    rows = [{"path": name, "sha256": hashlib.sha256(octets).hexdigest()} for name, octets in files.items()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, octets in files.items():
+            archive.writestr(name, octets)
+        archive.writestr("manifest.json", json.dumps({"files": rows, **abilities}))
+    return path
+
+
+def make_orders(folder, version=b"1", machine="x64", **abilities):
     """The options that name payload, collector, token and certificate."""
-    payload = folder / f"payload-{version.decode()}.zip"
-    with zipfile.ZipFile(payload, "w") as archive:
-        archive.writestr("python.exe", program(machine))
-        archive.writestr("lib/version.txt", version)
-        if version == b"1":
-            archive.writestr("only-in-the-first.txt", b"1")
+    files = {"python.exe": program(machine), "lib/version.txt": version}
+    files |= {"only-in-the-first.txt": b"1"} if version == b"1" else {}
+    payload = make_payload(folder / f"payload-{version.decode()}.zip", files, **abilities)
     (folder / "token").write_text(TOKEN + "\n")
     (folder / "ca.pem").write_text(CERTIFICATE)
     words = ["--payload", payload, "--token-file", folder / "token", "--ca", folder / "ca.pem"]

@@ -19,6 +19,7 @@ from tests.winpe.injecting import (
     make_wim,
     needs_wimlib,
     pe_image,
+    program,
 )
 
 pytestmark = needs_wimlib
@@ -277,6 +278,38 @@ def test_a_payload_that_writes_outside_its_folder_is_refused(tmp_path, name):
     assert "refuses to unpack" in pe_image("inject", wim, *orders, code=1)
 
 
+def test_a_zip_without_the_agent_is_refused(tmp_path):
+    wim = make_wim(tmp_path, PLAIN)
+    orders = make_orders(tmp_path)
+    with zipfile.ZipFile(tmp_path / "payload-1.zip", "w") as embeddable:
+        embeddable.writestr("python.exe", program())
+    assert "payload-1.zip: no manifest.json" in pe_image("inject", wim, *orders, code=1)
+
+
+def test_a_payload_that_was_changed_is_refused(tmp_path):
+    wim = make_wim(tmp_path, PLAIN)
+    orders = make_orders(tmp_path)
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(tmp_path / "payload-1.zip", "a") as archive:
+        archive.writestr("lib/version.txt", b"by hand")
+    assert "payload-1.zip: lib/version.txt is not what its manifest.json says" in pe_image(
+        "inject", wim, *orders, code=1
+    )
+
+
+def test_one_image_and_all_of_them_cannot_be_wanted(tmp_path):
+    wim = make_wim(tmp_path, PLAIN)
+    told = pe_image("inject", wim, *make_orders(tmp_path), "--index", "1", "--all", code=2)
+    assert "--index and --all" in told
+
+
+@pytest.mark.parametrize("octets", [b"", b"no WIM", b"MSWIM\0\0\0" + bytes(300)])
+def test_what_is_no_wim_is_said_in_one_line(tmp_path, octets):
+    (tmp_path / "boot.wim").write_bytes(octets)
+    told = pe_image("list", tmp_path / "boot.wim", code=1)
+    assert told.startswith(f"Error: {tmp_path / 'boot.wim'}: no WIM that can be read, or a part of one: ")
+    assert told.count("\n") == 1
+
+
 # What a payload can do, what is asked of it, and why that is refused; empty: it is not.
 WAYS = [
     ({"transport": "grpc", "tls": False}, ["--upload", "pe.example:8443"], "has no TLS"),
@@ -290,9 +323,7 @@ WAYS = [
 @pytest.mark.parametrize(("manifest", "asked", "refusal"), WAYS)
 def test_an_address_that_the_payload_cannot_use_is_refused(tmp_path, manifest, asked, refusal):
     wim = make_wim(tmp_path, PLAIN)
-    orders = make_orders(tmp_path)
-    with zipfile.ZipFile(tmp_path / "payload-1.zip", "a") as archive:
-        archive.writestr("manifest.json", json.dumps(manifest))
+    orders = make_orders(tmp_path, **manifest)
     told = pe_image("inject", wim, *orders, *asked, code=1 if refusal else 0)
     assert refusal in told
     assert bool(refusal) != (r"pe-agent\hook.cmd" in files_of(wim))
@@ -301,5 +332,7 @@ def test_an_address_that_the_payload_cannot_use_is_refused(tmp_path, manifest, a
 @pytest.mark.parametrize("collector", ["pe.example", "pe.example:0", "pe.example:99999", 'a":1'])
 def test_a_collector_needs_host_and_port(tmp_path, collector):
     wim = make_wim(tmp_path, PLAIN)
-    told = pe_image("inject", wim, *make_orders(tmp_path), "--collector", collector, code=1)
-    assert "HOST:PORT is needed" in told
+    orders = make_orders(tmp_path)
+    for option in ("--collector", "--upload"):
+        told = pe_image("inject", wim, *orders, option, collector, code=1)
+        assert f"{option} {collector!r}: HOST:PORT is needed" in told

@@ -185,6 +185,11 @@ def test_a_program_without_signature_is_refused(tmp_path):
     assert "_extra.pyd: not signed" in build(changed, tmp_path / "p.zip").stderr
 
 
+def test_a_program_that_is_none_is_named(tmp_path):
+    changed = embeddable(tmp_path / "python.zip", **{"_asyncio.pyd": b"MZ" + bytes(200)})
+    assert "python.zip: _asyncio.pyd has no PE header" in build(changed, tmp_path / "p.zip").stderr
+
+
 def test_a_changed_standard_library_is_named(tmp_path):
     zipped = tmp_path / "python311.zip"
     zipped.write_bytes((WINDOWS_PYTHON / "python311.zip").read_bytes())

@@ -15,6 +15,7 @@ from pe_image.audit_image import Source, audit_image, choose_image, read_payload
 from pe_image.errors import ImageError
 from pe_image.imaging import this_imaging
 from pe_image.payload import with_files
+from pe_image.payload_zip import write_whole
 from pe_image.wim import Image
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -55,7 +56,7 @@ def _audited(wim: Path, payload_path: Path, index: int | None, source: Source | 
     payload = read_payload(payload_path)
     if source and output:
         taken = {name: octets for i in images for name, octets in take_missing(wim, i, payload, source).items()}
-        output.write_bytes(with_files(payload, taken))
+        write_whole(output, with_files(payload, taken))
         click.echo(f"wrote {output}; taken: {', '.join(sorted(taken)) or 'nothing'}", err=True)
         payload |= taken
     return [(image, audit_image(wim, image, payload)) for image in images]

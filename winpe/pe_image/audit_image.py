@@ -10,6 +10,7 @@ from pathlib import Path
 from pe_image.audit import SYSTEM_FOLDER, Lack, Problem, SystemFolder, When, audit, audit_table
 from pe_image.errors import ImageError
 from pe_image.imaging import Tree, this_imaging
+from pe_image.payload_zip import UNREADABLE
 from pe_image.pe_headers import machine_of
 from pe_image.wim import Image
 
@@ -31,7 +32,7 @@ def read_payload(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
-    except (OSError, zipfile.BadZipFile) as exc:
+    except UNREADABLE as exc:
         raise ImageError(f"{path}: {exc}; name the zip that `pe-image payload` wrote") from exc
 
 

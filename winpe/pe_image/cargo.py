@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
 import shutil
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pe_image.errors import ImageError
 from pe_image.hooks import FOLDER, HOOK_SCRIPT
+from pe_image.payload_zip import UNREADABLE
 
 _INTERPRETER, _MANIFEST = "python.exe", "manifest.json"
 _BLOCK_OCTETS = 1 << 20
-_COLLECTOR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 # IMAGE_FILE_MACHINE_* (PE format specification).
 _MACHINES = {0x014C: "x86", 0x8664: "x64", 0x01C4: "arm", 0xAA64: "arm64"}
 
@@ -76,10 +76,10 @@ def load_cargo(orders: Orders, folder: Path) -> Cargo:
         ImageError: one of them is not what it should be.
     """
     token, certificate = _token(orders.token_file), _certificate(orders.ca)
-    collectors, uploads = (tuple(map(_collector, told)) for told in (orders.collectors, orders.uploads))
+    collectors, uploads = _addresses("--collector", orders.collectors), _addresses("--upload", orders.uploads)
     with _opened(orders.payload) as archive:
         _unpack(archive, folder)
-    _check_way(folder / _MANIFEST, orders)
+    _check_way(_manifest(folder, orders.payload), orders)
     own = {"hook.cmd": HOOK_SCRIPT.encode("ascii"), "token": token, "ca.pem": certificate}
     for name, octets in own.items():
         (folder / name).write_bytes(octets)
@@ -101,7 +101,7 @@ def sha256_of(path: Path) -> str:
 def _opened(payload: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(payload)
-    except (OSError, zipfile.BadZipFile) as exc:
+    except UNREADABLE as exc:
         raise ImageError(f"{payload}: {exc}; name the zip that `pe-image payload` wrote") from exc
 
 
@@ -123,13 +123,31 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
         try:
             with archive.open(entry) as source, target.open("wb") as copy:
                 shutil.copyfileobj(source, copy, _BLOCK_OCTETS)
-        except zipfile.BadZipFile as exc:
-            raise ImageError(f"{archive.filename}: {exc}") from exc
+        except UNREADABLE as exc:
+            raise ImageError(f"{archive.filename}: {exc}; copy it again, or build it again") from exc
 
 
-def _check_way(manifest: Path, orders: Orders) -> None:
+def _manifest(folder: Path, payload: Path) -> dict[str, object]:
+    """What an unpacked payload says of itself, every file of it compared with its hash there."""
+    try:
+        told = dict(json.loads((folder / _MANIFEST).read_bytes()))
+        digests = {str(row["path"]): row["sha256"] for row in told["files"]}
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise ImageError(
+            f"{payload}: no {_MANIFEST} that can be read, so no agent; name the zip that `pe-image payload` wrote"
+        ) from exc
+    for path, digest in digests.items():
+        file = folder / path
+        if not file.is_file() or sha256_of(file) != digest:
+            raise ImageError(
+                f"{payload}: {path} is not what its {_MANIFEST} says; build it again with `pe-image payload`"
+            )
+    return told
+
+
+def _check_way(manifest: Mapping[str, object], orders: Orders) -> None:
     """An agent that can reach nobody is refused, and so is an address that it could never use."""
-    transport, has_tls = _abilities(manifest)
+    transport, has_tls = manifest.get("transport", "grpc"), manifest.get("tls", True)
     if transport == "https" and not orders.uploads:
         raise ImageError(f"{orders.payload} has no gRPC: name the collector's address for uploads with --upload")
     if transport == "grpc" and not orders.collectors:
@@ -139,15 +157,6 @@ def _check_way(manifest: Path, orders: Orders) -> None:
             f"{orders.payload} cannot upload, it has no TLS for HTTPS: build it again with `pe-image payload`, "
             "or leave out --upload"
         )
-
-
-def _abilities(manifest: Path) -> tuple[str, bool]:
-    """How the agent of a payload sends, and whether it has TLS for uploads; one that is silent has both."""
-    told: dict[str, object] = {}
-    if manifest.exists():
-        with contextlib.suppress(ValueError, TypeError):
-            told = dict(json.loads(manifest.read_bytes()))
-    return str(told.get("transport", "grpc")), bool(told.get("tls", True))
 
 
 def _token(path: Path) -> bytes:
@@ -168,11 +177,12 @@ def _certificate(path: Path) -> bytes:
     return octets
 
 
-def _collector(text: str) -> str:
-    found = _COLLECTOR.fullmatch(text)
-    if found is None or not 0 < int(found.group(2)) < 65536:
-        raise ImageError(f"collector {text!r}: HOST:PORT is needed")
-    return text
+def _addresses(option: str, told: Sequence[str]) -> tuple[str, ...]:
+    for text in told:
+        found = _ADDRESS.fullmatch(text)
+        if found is None or not 0 < int(found.group(2)) < 65536:
+            raise ImageError(f"{option} {text!r}: HOST:PORT is needed")
+    return tuple(told)
 
 
 def _read(path: Path) -> bytes:

@@ -39,7 +39,10 @@ def with_asynchronous_command(script: Script | None, path: str, architecture: st
         HookError: the file is no well-formed answer file, or the image's architecture is not known.
     """
     if architecture not in _ARCHITECTURES:
-        raise HookError(f"{UNATTEND_PATH} names an architecture, and this image does not tell its own")
+        raise HookError(
+            f"{UNATTEND_PATH} has to name the image's architecture, and this image does not tell it; say it with "
+            "`wimlib-imagex info WIM INDEX --image-property WINDOWS/ARCH=9` (9 amd64, 0 x86, 12 arm64)"
+        )
     if script is None:
         script = Script(_EMPTY)
     _must_parse(script)

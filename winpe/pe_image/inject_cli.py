@@ -51,6 +51,8 @@ _OUT = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), he
 def inject(wim: Path, form: str, out: Path | None, **options: Any) -> None:
     """Make a boot image report its boots; what was in it is kept. Without --index: the image that boots."""
     every, indexes = options.pop("every"), options.pop("indexes")
+    if every and indexes:
+        raise click.UsageError("--index and --all: choose one of them")
     imaging = this_imaging()
 
     def run() -> tuple[work.Change, ...]:

@@ -15,6 +15,7 @@ from pe_image.payload import Ingredients, Payload, build, stub_path
 from pe_image.payload_python import SYSTEM_ROOTS, Embeddable
 from pe_image.payload_stub import build_stub
 from pe_image.payload_target import Target, target_for
+from pe_image.payload_zip import write_whole
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -34,7 +35,7 @@ def payload_command(output: Path, form: str, **told: Any) -> None:
     try:
         ingredients = _ingredients(**told)
         payload = build(ingredients)
-        output.write_bytes(payload.octets)
+        write_whole(output, payload.octets)
     except (ImageError, OSError) as exc:
         raise click.ClickException(str(exc)) from exc
     if form == "json":

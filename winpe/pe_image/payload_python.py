@@ -18,8 +18,8 @@ from cryptography import x509
 
 from pe_image.authenticode import Signature, Standing, check
 from pe_image.payload_target import PayloadError, is_left_out, load_known_files
-from pe_image.payload_zip import zip_files
-from pe_image.pe_headers import file_version, parse
+from pe_image.payload_zip import UNREADABLE, zip_files
+from pe_image.pe_headers import PeFile, PeFormatError, file_version, parse
 
 # Debian's, from the package ca-certificates.
 SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -81,10 +81,10 @@ def read_embeddable(
     if sha256 and found != sha256.lower():
         raise PayloadError(f"{path}: SHA-256 is {found}, not the pinned {sha256}; it is another file or was changed")
     files = _unzip(path, octets)
-    if "python.exe" not in files:
+    if files.get("python.exe", b"")[:2] != b"MZ":
         raise PayloadError(f"{path}: no python.exe at its top; take the 'Windows embeddable package' of python.org")
     trusted = tuple(roots)
-    programs = {name: parse(data) for name, data in sorted(files.items()) if data[:2] == b"MZ"}
+    programs = {name: _program(path, name, data) for name, data in sorted(files.items()) if data[:2] == b"MZ"}
     known = load_signers() if signers is None else signers
     signatures = {name: _with_known_signer(check(program, trusted), known) for name, program in programs.items()}
     for name, signature in signatures.items():
@@ -95,9 +95,16 @@ def read_embeddable(
                 f"{path}: {name} is signed by {signature.signer} (root {signature.root}), who is not known here; "
                 f"compare the zip's hash with that of python.org and name it: --python-sha256 {found}"
             )
-    version = _version(files)
+    version = _version(path, files)
     _refuse_other_bytecode(path, files, version)
-    return Embeddable(found, files, signatures, parse(files["python.exe"]).machine, version)
+    return Embeddable(found, files, signatures, programs["python.exe"].machine, version)
+
+
+def _program(path: Path, name: str, octets: bytes) -> PeFile:
+    try:
+        return parse(octets)
+    except PeFormatError as exc:
+        raise PayloadError(f"{path}: {name} {exc}; do not use this file") from exc
 
 
 def lean_library(octets: bytes) -> bytes:
@@ -127,16 +134,16 @@ def _unzip(path: Path, octets: bytes, *, folders: bool = False) -> dict[str, byt
             if sum(entry.file_size for entry in entries) > _MOST_OCTETS:
                 raise PayloadError(f"{path}: unpacks to more than {_MOST_OCTETS >> 20} MB")
             return {entry.filename: archive.read(entry) for entry in entries if folders or "/" not in entry.filename}
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as exc:
-        raise PayloadError(f"{path}: not a zip file that can be read: {exc}") from exc
+    except UNREADABLE as exc:
+        raise PayloadError(f"{path}: not a zip file that can be read: {exc}; fetch it again") from exc
 
 
-def _version(files: Mapping[str, bytes]) -> str:
+def _version(path: Path, files: Mapping[str, bytes]) -> str:
     """The version as pythonXY.dll has it in its VS_FIXEDFILEINFO; patch level and build share one number there."""
     name = next((name for name in sorted(files) if re.fullmatch(r"python3\d+\.dll", name)), "")
     found = file_version(files.get(name, b""))
     if found is None:
-        raise PayloadError("the embeddable Python has no pythonXY.dll with a version in it")
+        raise PayloadError(f"{path}: no pythonXY.dll with a version in it; take the zip of python.org")
     major, minor, patch, _ = found
     return f"{major}.{minor}.{patch // 1000}"
 
@@ -148,5 +155,5 @@ def _refuse_other_bytecode(path: Path, files: Mapping[str, bytes], version: str)
     if library is None:
         raise PayloadError(f"{path}: no python{short}.zip, the standard library")
     members = _unzip(path, library)
-    if members["abc.pyc"][:4] != importlib.util.MAGIC_NUMBER:
+    if members.get("abc.pyc", b"")[:4] != importlib.util.MAGIC_NUMBER:
         raise PayloadError(f"{path} is Python {version}: run pe-image with the same minor version of Python")

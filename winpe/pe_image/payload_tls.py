@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from io import BytesIO
 
 from pe_image.payload_target import PayloadError, tls_patterns
+from pe_image.payload_zip import UNREADABLE
 from pe_image.pe_headers import file_version
 
 ARCHIVE = "tls.zip"
@@ -44,7 +45,7 @@ def with_packed(payload: Mapping[str, bytes]) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(BytesIO(payload[ARCHIVE])) as archive:
             inside = {f"{ARCHIVE}/{entry.filename}": archive.read(entry) for entry in archive.infolist()}
-    except zipfile.BadZipFile as exc:
+    except UNREADABLE as exc:
         raise PayloadError(f"{ARCHIVE} of the payload is damaged ({exc}); build the payload again") from exc
     return {**payload, **inside}
 

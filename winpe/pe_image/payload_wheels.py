@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pe_image.payload_target import PayloadError, Target, is_left_out
+from pe_image.payload_zip import UNREADABLE
 
 _NATIVE = (".pyd", ".dll")
 _MOST_OCTETS = 200 << 20
@@ -103,8 +104,8 @@ def read_wheel(name: WheelName) -> Wheel:
             if sum(entry.file_size for entry in entries) > _MOST_OCTETS:
                 raise PayloadError(f"{name.path}: unpacks to more than {_MOST_OCTETS >> 20} MB")
             files = {entry.filename: archive.read(entry) for entry in entries}
-    except (OSError, zipfile.BadZipFile) as exc:
-        raise PayloadError(f"{name.path}: {exc}") from exc
+    except UNREADABLE as exc:
+        raise PayloadError(f"{name.path}: {exc}; fetch the wheel again") from exc
     _check_records(name.path, files)
     about = {path: octets for path, octets in files.items() if ".dist-info/" in path}
     wanted = {p: o for p, o in files.items() if p not in about and not is_left_out(p, "wheels")}

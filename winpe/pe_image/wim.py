@@ -20,6 +20,14 @@ class WimError(ImageError):
     """A WIM that cannot be read; the message says which and why."""
 
 
+class ProgramFailed(WimError):
+    """wimlib-imagex ended with an error; `reason` is what it said."""
+
+    def __init__(self, arguments: Sequence[str], reason: str) -> None:
+        super().__init__(f"{PROGRAM} {' '.join(arguments)}: {reason}")
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """One image of a WIM. `build` is the Windows build, for example `10.0.19041.1`; empty when not recorded."""
@@ -37,7 +45,10 @@ def read_images(wim: Path) -> tuple[Image, ...]:
     Raises:
         WimError: no such file, no WIM, damaged metadata, or wimlib-imagex is not installed.
     """
-    octets = run(["info", str(wim), "--xml"])
+    try:
+        octets = run(["info", str(wim), "--xml"])
+    except ProgramFailed as exc:
+        raise WimError(f"{wim}: no WIM that can be read, or a part of one: {exc.reason}") from exc
     try:
         # Expat does not fetch external entities; wimlib wrote or copied this text from the WIM's own metadata.
         root = ET.fromstring(octets.decode("utf-16"))  # noqa: S314
@@ -111,7 +122,7 @@ def run(arguments: Sequence[str], commands: bytes = b"") -> bytes:
         raise WimError(f"{PROGRAM} is not installed; on Debian: apt-get install wimtools") from exc
     if done.returncode != 0:
         reason = done.stderr.decode("utf-8", "replace").strip().replace("\n", " ") or f"exit {done.returncode}"
-        raise WimError(f"{PROGRAM} {' '.join(arguments)}: {reason}")
+        raise ProgramFailed(arguments, reason)
     return done.stdout
 
 
