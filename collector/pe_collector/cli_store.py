@@ -16,10 +16,12 @@ def migrate(source: str, target: str) -> None:
     Stop the collector first; a move that was cut off goes on when it is called again.
     """
     from pe_collector.store.moving import move  # noqa: PLC0415 - SQLAlchemy is slow to load
-    from pe_collector.store.where import parse_store  # noqa: PLC0415
+    from pe_collector.store.where import SQLITE, parse_store  # noqa: PLC0415
 
-    rows = 0
-    for table in move(parse_store(source), parse_store(target)):
+    rows, place = 0, parse_store(target)
+    for table in move(parse_store(source), place):
         click.echo(f"{table.table:24} {table.rows:9} rows, {table.copied:9} copied  sha256 {table.sha256[:16]}")
         rows += table.rows
-    click.echo(f"{rows} rows are the same on both sides. Next: store = {target!r} in collector.toml, then serve.")
+    # A password belongs into no file that is read so often.
+    said = f"sqlite:///{place.name}" if place.engine == SQLITE else place.shown
+    click.echo(f"{rows} rows are the same on both sides. Next: store = {said!r} in collector.toml, then serve.")

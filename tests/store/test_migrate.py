@@ -2,6 +2,7 @@
 
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -103,3 +104,24 @@ def test_what_is_no_collector_is_refused(tmp_path, cluster: Cluster):
         list(move(missing, parse_store(cluster.new_database())))
     with pytest.raises(UsageError, match="are the same"):
         list(move(missing, missing))
+
+
+def test_a_file_of_something_else_is_refused_and_no_target_made(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "other.sqlite")) as other:
+        other.execute("CREATE TABLE song (title)")
+    with pytest.raises(UsageError, match=r"other\.sqlite: not the database of a collector: no such table"):
+        list(move(Place(SQLITE, str(tmp_path / "other.sqlite")), Place(SQLITE, str(tmp_path / "new.sqlite"))))
+    assert not (tmp_path / "new.sqlite").exists()
+
+
+def test_one_file_under_two_names_is_no_move(site):
+    again = Place(SQLITE, f"{site.parent}/../{site.parent.name}/{site.name}")
+    with pytest.raises(UsageError, match="source and target are the same"):
+        list(move(Place(SQLITE, str(site)), again))
+
+
+def test_the_password_is_not_said(site, cluster: Cluster):
+    target = cluster.new_database().replace("pe@", "pe:secret@")
+    out, _ = migrate(f"sqlite:///{site}", target).communicate(timeout=120)
+    assert "Next: store = 'postgresql://pe@" in out
+    assert "secret" not in out

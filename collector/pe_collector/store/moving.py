@@ -6,9 +6,11 @@ A page that is there already is left alone, so that a move which was cut off goe
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +22,7 @@ from pe_collector.store.engines import ENGINES
 from pe_collector.store.errors import StoreError
 from pe_collector.store.migrations import MIGRATIONS
 from pe_collector.store.tables import TABLES
-from pe_collector.store.where import Place
+from pe_collector.store.where import SQLITE, Place
 
 # Rows read at once; chunks of logs are the largest of them.
 AT_ONCE = 200
@@ -97,22 +99,31 @@ def move(source: Place, target: Place) -> Iterator[Moved]:
         UsageError: the source is no collector's or of another version, or the target holds what the source has not.
         StoreError: a table is not the same afterwards, or a database failed.
     """
-    if source == target:
+    if source == target or _file_of(source) == _file_of(target) is not None:
         raise UsageError(f"{source.shown}: source and target are the same")
-    ENGINES[target.engine].create(target.name)
-    with (
-        closing(ENGINES[source.engine].open_reader(source.name)) as old,
-        closing(ENGINES[target.engine].open_writer(target.name)) as new,
-    ):
-        _check(old, new, source)
-        for table in _tables(old, new):
-            yield _move(old, new, table)
+    with closing(ENGINES[source.engine].open_reader(source.name)) as old:
+        _check_source(old, source)
+        ENGINES[target.engine].create(target.name)
+        with closing(ENGINES[target.engine].open_writer(target.name)) as new:
+            _check_target(old, new)
+            for table in _tables(old, new):
+                yield _move(old, new, table)
 
 
-def _check(old: Connection, new: Connection, source: Place) -> None:
-    missing = [name for name in MIGRATIONS if name not in applied_migrations(old)]
-    if missing:
+def _file_of(place: Place) -> Path | None:
+    return Path(place.name).resolve() if place.engine == SQLITE else None
+
+
+def _check_source(old: Connection, source: Place) -> None:
+    try:
+        applied = applied_migrations(old)
+    except sqlite3.Error as exc:
+        raise UsageError(f"{source.shown}: not the database of a collector: {exc}; name its collector.sqlite") from exc
+    if not set(MIGRATIONS) <= set(applied):
         raise UsageError(f"{source.shown} is of an older version: start its collector with this version once")
+
+
+def _check_target(old: Connection, new: Connection) -> None:
     reports = _of_model(TABLES.tables["report"])
     for page in _pages(reports, new):
         known = {row[0] for row in reports.between(old, (), reports.key_of(page[-1]))} if page else set()
