@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +18,8 @@ _WORDS = 4
 _USUAL_LENGTH = {4: 24, 6: 64}
 # Two addresses of different versions share less than nothing.
 _NOTHING_SHARED = -1
+# Sums of one weight in another order differ by less.
+_ROUNDING = 1e-6
 
 _Ranks = npt.NDArray[np.int32]
 _Places = npt.NDArray[np.int64]
@@ -82,36 +86,7 @@ class Addresses:
 
         But for the one that holds all addresses: it would say nothing.
         """
-        total = np.concatenate(([0.0], np.cumsum(failing)))
-        lengths = sorted({int(bits) + 1 for bits in np.unique(self.shared) if bits >= 0} | {self._longest()})
-        low, high, blocks, known = [], [], [], []
-        for n, length in enumerate(lengths):
-            starts = np.concatenate(([0], np.flatnonzero(self.shared < length) + 1))
-            ends = np.concatenate((starts[1:], [len(self.numbers)]))
-            kept = total[ends] - total[starts] >= at_least
-            low.append(starts[kept])
-            high.append(ends[kept])
-            blocks += [len(starts)] * int(kept.sum())
-            known += [n] * int(kept.sum())
-        return self._distinct(np.concatenate(low), np.concatenate(high), (lengths, known, blocks))
-
-    def _distinct(self, low: _Places, high: _Places, cuts: tuple[list[int], list[int], list[int]]) -> list[PrefixRange]:
-        """Each stretch once: it shows at all lengths from its shortest to its longest one."""
-        lengths, known, blocks = cuts
-        _, first, times = np.unique(low * (len(self.numbers) + 1) + high, return_index=True, return_counts=True)
-        outer = np.concatenate(([_NOTHING_SHARED], self.shared, [_NOTHING_SHARED]))
-        ranges = []
-        for place, count in zip(first.tolist(), times.tolist(), strict=True):
-            start, end = int(low[place]), int(high[place])
-            next_cut = known[place] + count
-            longest = lengths[next_cut] - 1 if next_cut < len(lengths) else _BITS[self.numbers[start][0]]
-            shortest = max(1, int(outer[start]) + 1, int(outer[end]) + 1)
-            if shortest <= longest:
-                ranges.append(PrefixRange(start, end, shortest, longest, blocks[place]))
-        return ranges
-
-    def _longest(self) -> int:
-        return max(_BITS[version] for version, _ in (self.numbers[0], self.numbers[-1]))
+        return Stretches.of(self, failing, at_least).holding(failing, at_least)
 
     def prefix_of(self, stretch: PrefixRange) -> Prefix:
         """The prefix to say for it: a reported subnet, else the length nearest to what networks usually have."""
@@ -131,6 +106,56 @@ class Addresses:
         version, number = self.numbers[rank]
         shift = _BITS[version] - length
         return Prefix(version, number >> shift << shift, length)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """What `ranges` chooses from, kept where it is asked for parts of the failing weight: a row holds a PrefixRange."""
+
+    rows: _Places
+
+    @classmethod
+    def of(cls, addresses: Addresses, failing: npt.NDArray[np.float64], at_least: float) -> Stretches:
+        """Those that hold `at_least` of this weight, in no order."""
+        shared, count = addresses.shared, len(addresses.numbers)
+        outer = np.concatenate(([_NOTHING_SHARED], shared, [_NOTHING_SHARED])).astype(np.int64)
+        six_from = bisect_left(addresses.numbers, (6, 0))
+        bits = np.where(np.arange(count) < six_from, _BITS[4], _BITS[6])
+        cuts = np.flatnonzero(np.bincount(shared + 1)[1:]) + 1
+        total = _running(failing)
+        parts = []
+        for shorter, length in itertools.pairwise([0, *sorted({*cuts.tolist(), int(bits[-1])})]):
+            low = np.concatenate(([0], np.flatnonzero(shared < length) + 1))
+            high = np.append(low[1:], count)
+            blocks = len(low)
+            held = total[high] - total[low] >= at_least - _ROUNDING
+            low, high = low[held], high[held]
+            shortest = np.maximum(1, 1 + np.maximum(outer[low], outer[high]))
+            # What an earlier length cut out just so is there already.
+            new = shortest > shorter
+            low, high = low[new], high[new]
+            columns = (low, high, shortest[new], _longest(outer, bits, low, high), np.full(len(low), blocks))
+            parts.append(np.stack(columns, axis=1))
+        return cls(np.concatenate(parts))
+
+    def holding(self, failing: npt.NDArray[np.float64], at_least: float) -> list[PrefixRange]:
+        """Those with `at_least` of the failing weight given by rank, a part of what these were chosen by, in order."""
+        total = _running(failing)
+        kept = self.rows[total[self.rows[:, 1]] - total[self.rows[:, 0]] >= at_least]
+        order = np.lexsort((kept[:, 1], kept[:, 0]))
+        return [PrefixRange(*row) for row in kept[order].tolist()]
+
+
+def _running(failing: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.concatenate(([0.0], np.cumsum(failing)))
+
+
+def _longest(outer: _Places, bits: _Places, low: _Places, high: _Places) -> _Places:
+    """The longest length of each stretch: the bits that all its addresses share, or those of its only one."""
+    if not len(low):
+        return low
+    inner = np.minimum.reduceat(outer[1:], np.stack((low, high - 1), axis=1).ravel())[::2]
+    return np.where(high - low > 1, inner, bits[low])
 
 
 def words_of(numbers: Sequence[tuple[int, int]]) -> npt.NDArray[np.uint32]:

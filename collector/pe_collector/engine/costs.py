@@ -19,15 +19,17 @@ class Costs:
 
     def __init__(self, ground: Ground, priors: Priors, node: Node) -> None:
         self._ground = ground
-        names = {_stage_name(ground.stages.of(signature), ground) for signature in node.signatures}
+        self._stages = {_stage_name(ground.stages.of(signature), ground) for signature in node.signatures}
         self._of_class = ground.stages.class_cost if len(node.signatures) > 1 else 0.0
-        self._penalty = {name: _penalty(priors, name, names) for name in ground.codes}
+        self._of: dict[str, float] = {}
         self._priors = priors
-        self._values = {name: max(2, len(column.values)) for name, column in ground.table.columns.items()}
 
     def of_attribute(self, name: str) -> float:
         """Cost of one value of an attribute that is no prefix."""
-        return log(self._values[name]) + ITEM_COST + self._penalty[name]
+        if name not in self._of:
+            values = max(2, len(self._ground.table.columns[name].values))
+            self._of[name] = log(values) + ITEM_COST + _penalty(self._priors, name, self._stages)
+        return self._of[name]
 
     def of_prefix(self, stretch: PrefixRange) -> float:
         """A deeper prefix is one of more; one that machines report as their subnet costs a little less."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import log
 
+from pe_collector.engine.counted import Sample
 from pe_collector.engine.ground import Condition, Ground
 from pe_collector.engine.model import Explanation, Model
 from pe_collector.engine.nodes import Node, Stages
@@ -55,7 +58,7 @@ class Account:
         self.ground = Ground(table, settings.stages, settings.retry_s)
         at_least = settings.machines - 0.5
         self.model = Model(self.ground, settings.priors, at_least)
-        self._at_least = at_least
+        self._sample = Sample(self.ground, settings.priors, at_least)
         self.nodes = settings.stages.nodes([s for s in table.signatures if s])
         self.looked_at = 0
         self.work = 0
@@ -87,7 +90,7 @@ class Account:
         """A search through the items that failures of the view's node meet; `work` grows by about what it costs."""
         self.work += _EACH_SEARCH + len(view.failed)
         if view.node not in self._screens:
-            self._screens[view.node] = Screen(self.ground, self.settings.priors, view.failed, self._at_least)
+            self._screens[view.node] = Screen(self._sample, view.failed)
         return Search(view, self._screens[view.node], self.settings.machines, self.settings.threshold)
 
     def search(self, node: Node) -> list[Found]:
@@ -98,15 +101,8 @@ class Account:
         return found
 
     def alternatives(self, explanation: Explanation) -> list[Found]:
-        """At most three other conditions that the data cannot well tell from it, beside the other explanations.
-
-        With an item more it is another one only if that says more, if hardly, of the boots that are known to both: what
-        all its boots share would fill the list.
-        """
-        own = set(explanation.condition)
-        rivals = self.rivals(explanation)
-        near = [one for advantage, one in rivals if advantage > (0.0 if own < set(one.condition) else -_NEARLY)]
-        return near[:_MOST_ALTERNATIVES]
+        """At most three other conditions that the data cannot well tell from it, beside the other explanations."""
+        return [one for _, one in self.rivals(explanation)]
 
     def considered(self, explanation: Explanation) -> list[Found]:
         """What a search for it looks at closely beside the other explanations, the best first."""
@@ -116,20 +112,26 @@ class Account:
         return sorted(looked_at, key=lambda one: (-one.score, one.condition))
 
     def rivals(self, explanation: Explanation) -> list[tuple[float, Found]]:
-        """Other conditions for most of its boots, with what they are worth more where both are known."""
+        """The alternatives, with what they are worth more where it is known whether boots meet both, the best first.
+
+        With an item more it is another one only if that says more, if hardly, of the boots that are known to both: what
+        all its boots share would fill the list.
+        """
         beside = (explanation.found, *(one.found for one in self.model.chosen))
         if beside not in self._rivals_of:
-            self._rivals_of[beside] = self._rivals_anew(explanation)
+            self._rivals_of[beside] = list(itertools.islice(self._rivals_anew(explanation), _MOST_ALTERNATIVES))
         return self._rivals_of[beside]
 
-    def _rivals_anew(self, explanation: Explanation) -> list[tuple[float, Found]]:
+    def _rivals_anew(self, explanation: Explanation) -> Iterator[tuple[float, Found]]:
         others = [one for one in self.model.chosen if one.found is not explanation.found]
         view = self.model.view(explanation.found.node, others)
-        search = self.searching(view)
-        rivals = [
-            (view.advantage(one.condition, [explanation.condition]), one) for one in search.near(explanation.condition)
-        ]
-        return sorted(rivals, key=lambda pair: (-pair[0], pair[1].condition))
+        mine, own = explanation.condition, set(explanation.condition)
+        nearby = self.searching(view).nearby(mine)
+        for advantage, condition in sorted((-view.advantage(other, [mine]), other) for other in nearby):
+            if -advantage > (0.0 if own < set(condition) else -_NEARLY):
+                found = view.exact(condition, self.settings.machines)
+                if found is not None:
+                    yield -advantage, found
 
     def _best(self) -> Found | None:
         """The best over all nodes; one that cannot reach it is not searched."""

@@ -18,6 +18,8 @@ PREFIX_COLUMN = "prefix column"
 _AFTER_ALL_STAGES = 1 << 20
 # A share of the rows smaller than one in so many is sorted sooner than all rows are looked through.
 _SPARSE = 16
+# Rows of conditions that are kept, at most: bounds the memory.
+_MOST_KEPT = 1_000_000
 _TWO_BYTES = 1 << 15
 # Multiples of it, whole parts left out, lie evenly between 0 and 1.
 _GOLDEN = 0.6180339887498949
@@ -54,6 +56,8 @@ class Ground:
             self.codes[PREFIX] = self.table.addresses.ranks
         self._ordered: dict[str, tuple[Places, Places]] = {}
         self._passed: dict[frozenset[str], Flags] = {}
+        self._rows: dict[Condition, Places] = {}
+        self._kept = 0
 
     def _stage_of_rows(self, again: Flags) -> Codes:
         """How far each boot got; a retry got nowhere, so that it is no evidence."""
@@ -115,7 +119,18 @@ class Ground:
         return np.flatnonzero((codes >= item.low) & (codes < item.high))
 
     def rows_in(self, condition: Condition) -> Places:
-        """Rows known to meet all of the conditions, ascending."""
+        """Rows known to meet all of the conditions, ascending; not to be changed by who asks."""
+        rows = self._rows.get(condition)
+        if rows is None:
+            rows = self._rows_anew(condition)
+            if self._kept > _MOST_KEPT:
+                self._rows.clear()
+                self._kept = 0
+            self._rows[condition] = rows
+            self._kept += len(rows)
+        return rows
+
+    def _rows_anew(self, condition: Condition) -> Places:
         if not condition:
             return np.arange(self.table.size)
         lists = sorted(condition, key=self._count)
@@ -162,7 +177,7 @@ class Ground:
     def machines(self, rows: Places) -> int:
         """How many distinct machines these rows are, by the mark that tells the fewest apart."""
         marks = (self.table.machines, *self.table.marks)
-        return min(len(np.unique(codes[rows])) for codes in marks)
+        return min(len(set(codes[rows].tolist())) for codes in marks)
 
 
 def _with_own_prefix(table: Table) -> Table:

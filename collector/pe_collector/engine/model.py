@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import exp, fsum, lgamma, log
 
 import numpy as np
@@ -12,7 +12,7 @@ from pe_collector.engine.costs import Costs
 from pe_collector.engine.ground import Condition, Ground
 from pe_collector.engine.nodes import Node
 from pe_collector.engine.priors import Priors
-from pe_collector.engine.table import MISSING, Flags, Places, Reals
+from pe_collector.engine.table import MISSING, Codes, Flags, Places, Reals
 from pe_collector.engine.view import Found, View
 
 # Background of a signature: below the first nothing is sure, above the last nothing would be a fault.
@@ -50,6 +50,7 @@ class Explanation:
         failed: rows inside, in its period, that failed with one of its signatures.
         fitting: rows that failed so, in its period, and lack an attribute but fit as far as is known.
         reached: boots inside, in its period, that could have failed so.
+        tables: the rates as arrays, by signatures that count as one, as far as they were asked for.
     """
 
     found: Found
@@ -58,6 +59,7 @@ class Explanation:
     fitting: Places
     reached: float
     rates: Mapping[int, float]
+    tables: dict[frozenset[int], Reals] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def condition(self) -> Condition:
@@ -77,7 +79,7 @@ class Model:
         self.background_is_fixed = False
         self.surviving: Reals = np.ones(ground.table.size)
         self.background = self._background()
-        self._views: dict[Node, View] = {}
+        self._views: dict[Node, tuple[View, Codes, frozenset[int]]] = {}
 
     def view(self, node: Node, beside: Sequence[Explanation] | None = None) -> View:
         """The boots as seen from this node, beside what is chosen or beside these explanations."""
@@ -85,10 +87,9 @@ class Model:
             codes = self.ground.signature_codes(node)
             failed = self.ground.failed[self.ground.shows(codes.tolist())[self.ground.failed]]
             costs = Costs(self.ground, self.priors, node)
-            self._views[node] = View(self.ground, costs, node, failed, self.ground.passed(node))
-        view = self._views[node]
-        codes = self.ground.signature_codes(node)
-        together = frozenset(int(code) for code in codes)
+            view = View(self.ground, costs, node, failed, self.ground.passed(node))
+            self._views[node] = view, codes, frozenset(codes.tolist())
+        view, codes, together = self._views[node]
         surviving = self._surviving(self.chosen if beside is None else beside, together)
         view.explain_with(surviving, float(min(_MOST_BACKGROUND, self.background[codes].sum())))
         return view
@@ -128,24 +129,36 @@ class Model:
         self.surviving = self._surviving(self.chosen)
 
     def _surviving(self, chosen: Iterable[Explanation], together: frozenset[int] = frozenset()) -> Reals:
-        """By row, the chance that none of these makes it fail the way it did; signatures `together` count as one."""
+        """By row, the chance that none of these makes it fail the way it did.
+
+        With signatures `together` only of rows that failed with one of them, which count as one.
+        """
         surviving = np.ones(self.ground.table.size)
         for one in chosen:
+            if together and not together & one.signatures:
+                continue
             surviving[one.failed] *= 1.0 - self._rates(one, one.failed, together)
-            surviving[one.fitting] *= 1.0 - _FITTING * self._rates(one, one.fitting, together)
+            if len(one.fitting):
+                surviving[one.fitting] *= 1.0 - _FITTING * self._rates(one, one.fitting, together)
         return surviving
 
     def _rates(self, explanation: Explanation, rows: Places, together: frozenset[int] = frozenset()) -> Reals:
-        table = np.zeros(len(self.ground.table.signatures))
-        table[list(explanation.rates)] = list(explanation.rates.values())
-        if not together:
-            return np.asarray(table[self.ground.table.outcomes[rows]])
-        joined = list(together & explanation.signatures)
-        # What failed with one of the other signatures could not fail with these any more.
-        left = 1.0 - sum(rate for code, rate in explanation.rates.items() if code not in together)
-        table[joined] = min(_most_rate(explanation.reached), table[joined].sum() / max(left, 1e-3))
+        table = explanation.tables.get(together)
+        if table is None:
+            table = explanation.tables[together] = self._rate_table(explanation, together)
         rates: Reals = table[self.ground.table.outcomes[rows]]
         return rates
+
+    def _rate_table(self, explanation: Explanation, together: frozenset[int]) -> Reals:
+        """How often it makes a boot fail, by code of signature."""
+        table = np.zeros(len(self.ground.table.signatures))
+        table[list(explanation.rates)] = list(explanation.rates.values())
+        if together:
+            joined = list(together & explanation.signatures)
+            # What failed with one of the other signatures could not fail with these any more.
+            left = 1.0 - sum(rate for code, rate in explanation.rates.items() if code not in together)
+            table[joined] = min(_most_rate(explanation.reached), table[joined].sum() / max(left, 1e-3))
+        return table
 
     def _background(self) -> Reals:
         """By signature, how often boots fail so with no explanation behind it."""

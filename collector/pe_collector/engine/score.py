@@ -32,22 +32,20 @@ class Evidence:
     Attributes:
         failed_at: places of the failures in the table, ascending.
         gains: weight * log((p + q - p * q) / p), p the chance of the failure without this fault.
-        healthy_at: places of the boots that got that far and did not fail, ascending.
-        counts: how many boots each of these places stands for; None: one each.
+        before: boots that got that far and did not fail, before each failure.
+        healthy: the same in all.
     """
 
     failed_at: npt.NDArray[np.int64]
     gains: Reals
-    healthy_at: npt.NDArray[np.int64]
-    counts: Reals | None = None
+    before: Reals
+    healthy: float
 
-    def healthy_before(self) -> tuple[Reals, float]:
-        """Healthy boots before each failure, and in all."""
-        before = np.searchsorted(self.healthy_at, self.failed_at)
-        if self.counts is None:
-            return before.astype(np.float64), float(len(self.healthy_at))
-        running = np.concatenate(([0.0], np.cumsum(self.counts)))
-        return running[before], float(running[-1])
+    @classmethod
+    def among(cls, failed_at: npt.NDArray[np.int64], gains: Reals, healthy_at: npt.NDArray[np.int64]) -> Evidence:
+        """The same from the places, ascending, of the boots that did not fail."""
+        before = np.searchsorted(healthy_at, failed_at).astype(np.float64)
+        return cls(failed_at, gains, before, float(len(healthy_at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +66,59 @@ def gains_of(explained: Reals, weights: Reals) -> Reals:
     return gains
 
 
+@dataclass(frozen=True, slots=True)
+class _Ratios:
+    """Log likelihood ratios by failure and rate: of all boots up to it, of all before it, and of those from it on.
+
+    `whole` and `begun` are the logarithms of the mean over the rates for a fault that was always there and for one that
+    began with a failure.
+    """
+
+    through: Reals
+    opening: Reals
+    since: Reals
+    whole: float
+    begun: float
+    boots: float
+
+    @property
+    def factor(self) -> float:
+        """Of both."""
+        return max(self.whole, self.begun) + log1p(exp(-abs(self.whole - self.begun)))
+
+
+def _ratios(evidence: Evidence) -> _Ratios:
+    before, gains = evidence.before, evidence.gains
+    through = np.cumsum(gains, axis=0)
+    through += before[:, None] * _LOG_MISS
+    opening = through - gains
+    whole_ratio = through[-1] + (evidence.healthy - before[-1]) * _LOG_MISS
+    since = whole_ratio - opening
+    boots = len(before) + evidence.healthy
+    whole = _log_sum(whole_ratio) - _LOG_RATES + _LOG_ALWAYS
+    begun = _log_sum(since) - _LOG_RATES - log(boots) + _LOG_BEGAN
+    return _Ratios(through, opening, since, whole, begun, boots)
+
+
 def judge(evidence: Evidence, size: int) -> Verdict:
     """The log Bayes factor of a fault behind this evidence, in a table of `size` rows."""
     if not len(evidence.failed_at):
         return Verdict(-inf, 0, size, began=False, ended=False)
-    before, healthy = evidence.healthy_before()
-    through = np.cumsum(evidence.gains, axis=0) + before[:, None] * _LOG_MISS
-    # By failure and rate: the log likelihood ratio of all boots before it; that of all boots is the last.
-    opening = through - evidence.gains
-    whole_ratio = through[-1] + (healthy - before[-1]) * _LOG_MISS
-    since = whole_ratio - opening
-    boots = len(evidence.failed_at) + healthy
-    whole = _log_sum(whole_ratio) - _LOG_RATES + _LOG_ALWAYS
-    begun = _log_sum(since) - _LOG_RATES - log(boots) + _LOG_BEGAN
-    start = 0 if whole >= begun else int(evidence.failed_at[_likeliest(since)[0]])
-    factor = max(whole, begun) + log1p(exp(-abs(whole - begun)))
-    ended = _with_end(evidence, through, opening, (boots, factor))
-    return ended or Verdict(factor, start, size, began=start > 0, ended=False)
+    ratios = _ratios(evidence)
+    ended = _with_end(evidence, ratios)
+    if ended is not None:
+        return ended
+    start = 0 if ratios.whole >= ratios.begun else int(evidence.failed_at[_likeliest(ratios.since)[0]])
+    return Verdict(ratios.factor, start, size, began=start > 0, ended=False)
+
+
+def factor_of(evidence: Evidence) -> float:
+    """The log Bayes factor alone."""
+    if not len(evidence.failed_at):
+        return -inf
+    ratios = _ratios(evidence)
+    ended = _with_end(evidence, ratios)
+    return ratios.factor if ended is None else ended.factor
 
 
 def _likeliest(ratios: Reals) -> tuple[int, float]:
@@ -103,20 +137,20 @@ def _log_sum(values: Reals) -> float:
     return float(top) + log(np.exp(values - top).sum())
 
 
-def _with_end(evidence: Evidence, through: Reals, opening: Reals, rival: tuple[float, float]) -> Verdict | None:
+def _with_end(evidence: Evidence, ratios: _Ratios) -> Verdict | None:
     """The likeliest stretch from one failure to another, at the price of choosing both of its edges.
 
-    None unless it beats the `rival`, of which are given the number of boots and the factor.
+    None unless it beats a fault that lasts.
     """
-    boots, factor = rival
+    boots, factor, opening = ratios.boots, ratios.factor, ratios.opening
     price = _LOG_ENDED - log(boots)
-    ratios = through - np.minimum.accumulate(opening, axis=0)
-    if float(ratios.max()) + price <= factor:
+    stretches = ratios.through - np.minimum.accumulate(opening, axis=0)
+    if float(stretches.max()) + price <= factor:
         return None
-    last, stretch = _likeliest(ratios)
-    first = int(np.argmin(opening[: last + 1, int(np.argmax(ratios[last]))]))
+    last, stretch = _likeliest(stretches)
+    first = int(np.argmin(opening[: last + 1, int(np.argmax(stretches[last]))]))
     end = int(evidence.failed_at[last]) + 1
     begun = Verdict(stretch + price - log(boots), int(evidence.failed_at[first]), end, began=True, ended=True)
-    always = Verdict(_log_sum(through[last]) - _LOG_RATES + price, 0, end, began=False, ended=True)
+    always = Verdict(_log_sum(ratios.through[last]) - _LOG_RATES + price, 0, end, began=False, ended=True)
     best = max(begun, always, key=lambda verdict: verdict.factor)
     return best if best.factor > factor else None

@@ -11,19 +11,12 @@ from math import log
 
 import numpy as np
 
-from pe_collector.engine.ground import PREFIX, Condition, Ground, Item
-from pe_collector.engine.priors import Priors
-from pe_collector.engine.table import MISSING, Codes, Flags, Places, Reals
+from pe_collector.engine.counted import SLICES, Counted, Sample
+from pe_collector.engine.ground import PREFIX, Condition, Item
+from pe_collector.engine.table import Places, Reals
 
-SLICES = 8
-# The last slice is halved, and its later half again, down to so many rows: a fault that began just now fills but a
-# small part of the last eighth of a month.
-_LEAST_SLICE = 400
-# Healthy boots looked at; of more, every second, third, ... one in order of time.
-_SAMPLE = 8_000
 _QUICK_RATES = np.array([0.2, 0.45, 0.75, 0.97])
 _QUICK_MISS = np.log1p(-_QUICK_RATES)
-_NOWHERE = 0
 # Of the healthy boots that chance would put inside, at least this share is reckoned with before they are counted.
 _LUCKY = 0.1
 # Counted at once: bounds the memory.
@@ -74,85 +67,26 @@ class Prices:
 class Screen:
     """Items that enough failures of one node meet, numbered through all attributes."""
 
-    def __init__(self, ground: Ground, priors: Priors, failed: Places, at_least: float) -> None:
-        self._ground = ground
-        self._failed = failed
-        self.at_least = at_least
-        self.step = max(1, -(-len(ground.healthy) // _SAMPLE))
-        self._sample = ground.healthy[:: self.step]
-        # Only these rows are ever counted.
-        self._used = np.union1d(ground.failed, self._sample)
-        self._local = np.zeros(ground.table.size, dtype=np.int32)
-        self._local[self._used] = np.arange(len(self._used), dtype=np.int32)
-        self._edges = _edges(ground.table.size)
-        self.slices = len(self._edges) + 1
-        self.items: list[Item] = []
-        self._places, self._low_edges, self._high_edges = self._number_items()
-        names = [item.attribute for item in self.items]
-        self.attributes = sorted(set(names), key=lambda name: (name == PREFIX, name))
-        place_of = {name: n for n, name in enumerate(self.attributes)}
-        self.attribute_of = np.array([place_of[name] for name in names], dtype=np.int64)
-        pairs = [[priors.redundant(one, other) for other in self.attributes] for one in self.attributes]
-        self.redundant: Flags = np.array(pairs, dtype=np.bool_).reshape(len(pairs), len(pairs))
+    def __init__(self, sample: Sample, failed: Places) -> None:
+        self._ground = sample.ground
+        self.at_least = sample.at_least
+        self.step = sample.step
+        self._counted = Counted(sample, failed)
+        self.items = self._counted.items
+        self.prefixes_from = self._counted.prefixes_from
+        place_of = {name: n for n, name in enumerate([*sample.names, PREFIX])}
+        self.attribute_of = np.array([place_of[item.attribute] for item in self.items], dtype=np.int64)
+        self.redundant = sample.redundant
         self._number = {item: n for n, item in enumerate(self.items)}
         self._healthy: dict[Numbers, Reals] = {}
-        self._rows: dict[Numbers, Places] = {(): self._sample}
+        self._rows: dict[Numbers, Places] = {(): sample.healthy}
+        self._sizes: dict[Numbers, float] = {}
         self._shares: Reals = self._healthy_of(()).sum(axis=1) / max(1.0, self._size_of(()))
 
     def numbers(self, condition: Condition) -> Numbers | None:
         """The places of its items; None when too few failures meet one of them."""
         places = [self._number.get(item) for item in condition]
         return None if None in places else tuple(sorted(place for place in places if place is not None))
-
-    def _number_items(self) -> tuple[Places, Places, Places]:
-        """Row x attribute -> place of item and slice; segments of address ranks stand in a column of their own."""
-        columns = []
-        count = 1
-        for name in sorted(set(self._ground.codes) - {PREFIX}):
-            codes = self._ground.codes[name]
-            place, kept = self._kept(codes, len(self._ground.table.columns[name].values), count)
-            if not len(kept):
-                continue
-            self.items += [Item(name, code, code + 1) for code in kept.tolist()]
-            count += len(kept)
-            columns.append(place[codes[self._used]])
-        self._items_end = count
-        self.prefixes_from = count - 1
-        segments, low, high = self._segments()
-        columns.append(np.where(segments >= 0, segments + count, _NOWHERE))
-        self._width = count + 2 * len(low) + 3
-        slices = np.searchsorted(self._edges, self._used, side="right")
-        return np.stack(columns, axis=1) * self.slices + slices[:, None], low, high
-
-    def _kept(self, codes: Codes, values: int, first: int) -> tuple[Places, Places]:
-        """Code -> number for the values that enough failures have; the last place serves missing ones."""
-        failed = codes[self._failed]
-        known = failed != MISSING
-        weights = self._ground.weights[self._failed][known]
-        total = np.bincount(failed[known], weights=weights, minlength=values)
-        kept = np.flatnonzero(total >= self.at_least)
-        place = np.zeros(len(total) + 1, dtype=np.int64)
-        place[kept] = np.arange(first, first + len(kept))
-        return place, kept
-
-    def _segments(self) -> tuple[Places, Places, Places]:
-        """Used rows by elementary stretch of ranks, and for each prefix its first and last such stretch."""
-        addresses = self._ground.table.addresses
-        nothing = np.zeros(0, dtype=np.int64)
-        if addresses is None:
-            return np.full(len(self._used), -1, dtype=np.int64), nothing, nothing
-        failed = self._failed[addresses.ranks[self._failed] >= 0]
-        weights = self._ground.weights[failed]
-        by_rank = np.bincount(addresses.ranks[failed], weights=weights, minlength=len(addresses.numbers))
-        ranges = addresses.ranges(by_rank.astype(np.float64), self.at_least)
-        self._ground.prefixes.update({(r.low, r.high): r for r in ranges})
-        self.items += [Item(PREFIX, r.low, r.high) for r in ranges]
-        edges = np.unique([edge for r in ranges for edge in (r.low, r.high)] or [0])
-        ranks = addresses.ranks[self._used]
-        segments = np.where(ranks >= 0, np.searchsorted(edges, ranks, side="right"), -1)
-        low = np.searchsorted(edges, [r.low for r in ranges], side="right")
-        high = np.searchsorted(edges, [r.high for r in ranges], side="right")
-        return segments, low, high
 
     def scope(self, whole: Scope, base: Numbers) -> Scope:
         """The part of the whole that meets the base."""
@@ -173,15 +107,18 @@ class Screen:
         return self._rows[base]
 
     def _size_of(self, base: Numbers) -> float:
-        return float(self._ground.counts[self._rows_of(base)].sum()) * self.step
+        if base not in self._sizes:
+            self._sizes[base] = float(self._ground.counts[self._rows_of(base)].sum()) * self.step
+        return self._sizes[base]
 
     def _healthy_of(self, base: Numbers) -> Reals:
-        """Healthy boots by item and slice among those that meet the base; the same for all nodes."""
+        """Healthy boots by item and slice among those that meet the base."""
         if base not in self._healthy:
-            if len(self._healthy) * self._width > _MOST_KEPT:
+            if len(self._healthy) * len(self.items) > _MOST_KEPT:
                 self._healthy.clear()
             weights = None if self._ground.table.counts is None else self._ground.counts
-            self._healthy[base] = (self._counts([self._rows_of(base)], weights)[0] * self.step).astype(np.float32)
+            healthy = self._counted.counts([self._rows_of(base)], weights)[0]
+            self._healthy[base] = (healthy * self.step).astype(np.float32)
         return self._healthy[base]
 
     def estimate(self, scopes: Sequence[Scope], strength: Reals, background: float, prices: Prices) -> Estimates:
@@ -197,7 +134,7 @@ class Screen:
         if not scopes:
             nowhere, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
             return Estimates(nowhere, nowhere, nothing, nothing)
-        at_once = max(1, _MOST_CELLS // (self._width * self.slices))
+        at_once = max(1, _MOST_CELLS // self._counted.cells)
         cuts = [slice(n, n + at_once) for n in range(0, len(scopes), at_once)]
         parts = [self._estimate(scopes[cut], cut.start, strength, (gain, prices)) for cut in cuts]
         return Estimates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -206,7 +143,7 @@ class Screen:
         self, scopes: Sequence[Scope], first: int, strength: Reals, worth: tuple[Reals, Prices]
     ) -> tuple[Places, Places, Reals, Reals]:
         gain, prices = worth
-        failed = self._counts([scope.failed for scope in scopes], strength) * scopes[0].scale
+        failed = self._counted.counts([scope.failed for scope in scopes], strength) * scopes[0].scale
         total = failed.sum(axis=2)
         groups, items = np.nonzero(total >= self.at_least)
         price = prices.bases[groups + first] + prices.items[items]
@@ -222,10 +159,10 @@ class Screen:
 
     def _passed(self, scopes: Sequence[Scope], groups: Places, items: Places) -> Reals:
         """Boots by slice that got past the node and meet the item, for each pair of a scope and an item."""
-        passed = np.empty((len(items), self.slices), dtype=np.float64)
+        passed = np.empty((len(items), self._counted.slices), dtype=np.float64)
         edges = np.searchsorted(groups, np.arange(len(scopes) + 1))
         late = [n for n, scope in enumerate(scopes) if len(scope.late) and edges[n] < edges[n + 1]]
-        further = self._counts([scopes[n].late for n in late]) if late else None
+        further = self._counted.counts([scopes[n].late for n in late]) if late else None
         for n, scope in enumerate(scopes):
             own = slice(edges[n], edges[n + 1])
             if edges[n] < edges[n + 1]:
@@ -244,37 +181,14 @@ class Screen:
 
     def mixed(self, scope: Scope, weights: Reals) -> Reals:
         """By item, how much likelier these failures are if those that meet it fail at a rate of their own."""
-        failed = self._counts([scope.failed], weights)[0].sum(axis=1) * scope.scale
+        failed = self._counted.counts([scope.failed], weights)[0].sum(axis=1) * scope.scale
         passed = self._healthy_of(scope.base).sum(axis=1)
         if len(scope.late):
-            passed = passed + self._counts([scope.late])[0].sum(axis=1) * self.step
+            passed = passed + self._counted.counts([scope.late])[0].sum(axis=1) * self.step
         all_failed = float(weights[scope.failed].sum()) * scope.scale
         all_passed = self._size_of(scope.base) + len(scope.late) * self.step
         apart = _fit(failed, passed) + _fit(all_failed - failed, all_passed - passed)
         return apart - _fit(np.array([all_failed]), np.array([all_passed]))
-
-    def _counts(self, groups: Sequence[Places], weights: Reals | None = None) -> Reals:
-        """Weight by group, item and slice; prefixes come after the other items."""
-        rows = groups[0] if len(groups) == 1 else np.concatenate(groups)
-        places = self._places[self._local[rows]]
-        if len(groups) > 1:
-            first = np.arange(len(groups), dtype=np.int64) * (self._width * self.slices)
-            places = places + np.repeat(first, [len(group) for group in groups])[:, None]
-        spread = None if weights is None else np.repeat(weights[rows], places.shape[1])
-        whole = np.bincount(places.ravel(), weights=spread, minlength=len(groups) * self._width * self.slices)
-        counts = whole.reshape(len(groups), self._width, self.slices)
-        running = np.zeros((len(groups), self._width - self._items_end + 1, self.slices))
-        np.cumsum(counts[:, self._items_end :], axis=1, out=running[:, 1:])
-        prefixes = running[:, self._high_edges] - running[:, self._low_edges]
-        return np.concatenate((counts[:, 1 : self._items_end], prefixes), axis=1)
-
-
-def _edges(size: int) -> Places:
-    """The rows with which the second and each further slice begins."""
-    edges = [n * size // SLICES for n in range(1, SLICES)]
-    while (size - edges[-1]) // 2 >= _LEAST_SLICE:
-        edges.append((size + edges[-1]) // 2)
-    return np.array(edges, dtype=np.int64)
 
 
 def _fit(failed: Reals, passed: Reals) -> Reals:

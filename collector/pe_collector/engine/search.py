@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pe_collector.engine.ground import Condition
-from pe_collector.engine.score import judge
+from pe_collector.engine.score import factor_of
 from pe_collector.engine.screen import Numbers, Prices, Scope, Screen
 from pe_collector.engine.table import Flags, Places, Reals
 from pe_collector.engine.view import Found, View
@@ -78,6 +78,11 @@ class Search:
         return sorted(found, key=lambda one: (-one.score - self._rest(condition, one), one.condition))
 
     def near(self, condition: Condition) -> list[Found]:
+        """Other conditions for most of its boots, with their scores; some have none."""
+        looked_at = (self._view.exact(other, self._machines) for other in self.nearby(condition))
+        return [one for one in looked_at if one is not None]
+
+    def nearby(self, condition: Condition) -> list[Condition]:
         """Other conditions for most of its boots: an item exchanged for another, left out, or one more."""
         inside = self._inside(condition)
         if inside is None:
@@ -89,11 +94,10 @@ class Search:
         rows = self._view.ground.rows_in(condition)
         others = self._keys != self._packed(self._numbers(condition))
         wider = [tuple(other for other in condition if other is not item) for item in condition if len(condition) > 1]
-        conditions = dict.fromkeys([*wider, *self._top(others)])
-        looked_at = [one for c in conditions if (one := self._view.exact(c, self._machines)) is not None]
         flags = np.zeros(self._view.ground.table.size, dtype=np.bool_)
         flags[rows] = True
-        return [one for one in looked_at if self._covers_most(one.condition, rows, flags)]
+        conditions = dict.fromkeys([*wider, *self._top(others)])
+        return [one for one in conditions if self._covers_most(one, rows, flags)]
 
     def mixed(self, condition: Condition) -> float:
         """How much more it could be worth to say that a part of its boots fails at a rate of its own.
@@ -144,8 +148,7 @@ class Search:
     def _rest(self, whole: Condition, part: Found) -> float:
         """What the rest of the whole is worth when the part is explained."""
         rows = np.setdiff1d(self._view.ground.rows_in(whole), self._view.ground.rows_in(part.condition))
-        rest = judge(self._view.evidence_of(rows), self._view.ground.table.size)
-        return max(0.0, rest.factor - self._view.costs.of(whole))
+        return max(0.0, factor_of(self._view.evidence_of(rows)) - self._view.costs.of(whole))
 
     def _whole(self) -> Scope:
         view = self._view

@@ -27,10 +27,10 @@ def _distinct(found: Iterable[Found]) -> list[Found]:
 
 
 def _considered(account: Account, view: View, one: Found) -> Considered:
-    evidence, verdict = view.evidence(one.condition), one.verdict
+    verdict, evidence = one.verdict, view.evidence(one.condition)
     failed, healthy = (
         int(((rows >= verdict.start) & (rows < verdict.end)).sum())
-        for rows in (evidence.failed_at, evidence.healthy_at)
+        for rows in (evidence.failed_at, view.healthy_in(one.condition))
     )
     times = account.ground.table.at_s
     onset_s = float(times[verdict.start]) if verdict.began else None

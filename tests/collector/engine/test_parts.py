@@ -81,7 +81,7 @@ def by_hand(failed, healthy, background):
 )
 def test_the_bayes_factor_is_what_one_works_out_by_hand(failed, healthy):
     gains = gains_of(np.full(len(failed), 0.01), np.ones(len(failed)))
-    verdict = judge(Evidence(np.array(failed), gains, np.array(healthy, dtype=np.int64)), 20)
+    verdict = judge(Evidence.among(np.array(failed), gains, np.array(healthy, dtype=np.int64)), 20)
     if not verdict.ended:
         assert verdict.factor == pytest.approx(by_hand(failed, healthy, 0.01))
 
@@ -89,14 +89,14 @@ def test_the_bayes_factor_is_what_one_works_out_by_hand(failed, healthy):
 def test_failures_after_a_long_healthy_time_have_an_onset():
     failed = np.arange(200, 220)
     gains = gains_of(np.full(20, 0.01), np.ones(20))
-    verdict = judge(Evidence(failed, gains, np.arange(0, 200)), 220)
+    verdict = judge(Evidence.among(failed, gains, np.arange(0, 200)), 220)
     assert (verdict.start, verdict.began, verdict.ended) == (200, True, False)
 
 
 def test_failures_that_stop_have_an_end():
     failed = np.arange(100, 120)
     gains = gains_of(np.full(20, 0.01), np.ones(20))
-    verdict = judge(Evidence(failed, gains, np.concatenate((np.arange(100), np.arange(120, 400)))), 400)
+    verdict = judge(Evidence.among(failed, gains, np.concatenate((np.arange(100), np.arange(120, 400)))), 400)
     assert (verdict.start, verdict.end, verdict.ended) == (100, 120, True)
 
 
@@ -104,7 +104,7 @@ def test_a_group_that_fails_only_a_little_more_often_is_no_fault():
     failed = np.arange(0, 1000, 33)
     healthy = np.setdiff1d(np.arange(1000), failed)
     gains = gains_of(np.full(len(failed), 0.02), np.ones(len(failed)))
-    assert judge(Evidence(failed, gains, healthy), 1000).factor < 0
+    assert judge(Evidence.among(failed, gains, healthy), 1000).factor < 0
 
 
 def test_retries_count_once_and_a_machine_weighs_at_most_two():
