@@ -15,11 +15,12 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.pool import NullPool
 
 from pe_collector.analytics.engine import duckdb, quoted
-from pe_collector.analytics.parquet import FILE, MANIFEST, Manifest
+from pe_collector.analytics.parquet import FILE, MANIFEST, REPAIR, Manifest
 from pe_collector.analytics.parts import DERIVED, PARTS, Part
 from pe_collector.query import MOST_ROWS
 from pe_collector.query import Answer as Rows
 from pe_collector.questions import Answer, Question, ask
+from pe_collector.store.errors import StoreError
 from pe_collector.store.where import DUCKDB
 
 MOST_S = 60.0
@@ -74,10 +75,14 @@ def connected(folder: Path) -> Iterator[sa.Connection]:
 
     Raises:
         UsageError: there is no export, or no DuckDB.
+        StoreError: a file of it cannot be read.
     """
     engine = sa.create_engine(f"{DUCKDB}://", creator=lambda: opened(folder), poolclass=NullPool)
-    with engine.connect() as connection:
-        yield connection
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sa.exc.DBAPIError as exc:
+        raise unreadable(folder, exc.orig or exc) from exc
 
 
 def ask_export(folder: Path, question: Question, words: Mapping[str, Any], now_s: float | None = None) -> Answer:
@@ -85,6 +90,7 @@ def ask_export(folder: Path, question: Question, words: Mapping[str, Any], now_s
 
     Raises:
         UsageError: a word is wrong, there is no export, or the question cannot be asked of one.
+        StoreError: a file of it cannot be read.
     """
     if why := REFUSED.get(question.name):
         raise UsageError(f"{question.name} {_OF_THE_COLLECTOR.format(why)}")
@@ -99,6 +105,7 @@ def ask_sql(
 
     Raises:
         UsageError: it is not one, it is wrong, or it takes longer than `seconds`.
+        StoreError: a file of the export cannot be read.
     """
     engine = duckdb()
     with closing(opened(folder)) as connection:
@@ -125,21 +132,33 @@ def opened(folder: Path) -> Any:
 
     Raises:
         UsageError: there is no export, or no DuckDB.
+        StoreError: a file of it cannot be read.
     """
     if not (folder / MANIFEST).is_file():
         raise UsageError(f"{folder}: no export here; run `pe-collector export --parquet {folder}` first")
     place, manifest = folder.resolve(), Manifest(folder)
     told = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "temp_directory": ""}
-    connection = duckdb().connect(config=told)
-    for statement in (
-        f"SET allowed_directories=[{quoted(place)}]",
-        "SET enable_external_access=false",
-        *(f"CREATE VIEW {part.name} AS {_files(place, part, manifest)}" for part in PARTS),
-        *(f"CREATE VIEW {name} AS {chosen}" for name, chosen in DERIVED.items()),
-        "SET lock_configuration=true",
-    ):
-        connection.execute(statement)
+    engine = duckdb()
+    connection = engine.connect(config=told)
+    try:
+        for statement in (
+            f"SET allowed_directories=[{quoted(place)}]",
+            "SET enable_external_access=false",
+            *(f"CREATE VIEW {part.name} AS {_files(place, part, manifest)}" for part in PARTS),
+            *(f"CREATE VIEW {name} AS {chosen}" for name, chosen in DERIVED.items()),
+            "SET lock_configuration=true",
+        ):
+            connection.execute(statement)
+    except engine.Error as exc:
+        connection.close()
+        raise unreadable(folder, exc) from exc
     return connection
+
+
+def unreadable(folder: Path, failure: BaseException) -> StoreError:
+    """What is said where DuckDB cannot read an export; its first line names the file."""
+    said = str(failure).partition("\n")[0]
+    return StoreError(f"{folder}: the export gives no answer: {said}; {REPAIR}")
 
 
 def _files(place: Path, part: Part, manifest: Manifest) -> str:

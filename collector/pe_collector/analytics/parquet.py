@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from pe_collector.analytics.engine import duckdb, quoted
 from pe_collector.analytics.parts import PARTS, Part
 from pe_collector.questions import connected
+from pe_collector.store.errors import StoreError
 from pe_collector.store.functions import whole_part
 from pe_collector.store.migrations import MIGRATIONS
 from pe_collector.store.tables import hidden_report, machine, report
@@ -30,6 +31,8 @@ from pe_collector.store.tables import hidden_report, machine, report
 MANIFEST = "manifest.json"
 FILE = "part-0.parquet"
 WHOLE = ""
+REPAIR = "bring a damaged file back from a copy, or delete it and export again what the database still has"
+_MARK = b"PAR1"
 _DAY_S = 86400
 _LAST_DAY = 2_900_000
 _AT_ONCE = 2000
@@ -51,14 +54,25 @@ def export(folder: Path, out: Path, since_s: float, until_s: float) -> Exported:
 
     Raises:
         UsageError: there is no collector in `folder`, or no DuckDB.
+        StoreError: a file cannot be read or written; those before it stay.
     """
     engine = duckdb()
-    out.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return _export(folder, out, (since_s, until_s))
+    except (OSError, engine.Error) as exc:
+        said = str(exc).partition("\n")[0]
+        raise StoreError(
+            f"{out}: not exported: {said}; what was written before stays, the next export goes on"
+        ) from exc
+
+
+def _export(folder: Path, out: Path, period: tuple[float, float]) -> Exported:
     written = unchanged = rows = 0
-    with connected(folder) as source, contextlib.closing(engine.connect()) as target:
+    with connected(folder) as source, contextlib.closing(duckdb().connect()) as target:
         manifest = Manifest(out)
         for part in PARTS:
-            for day in _days(source, part, manifest, (since_s, until_s)):
+            for day in _days(source, part, manifest, period):
                 count = _Day(source, target, manifest, part, day).write()
                 written, unchanged = written + (count is not None), unchanged + (count is None)
                 rows += count or 0
@@ -137,6 +151,7 @@ class _Day:
             folder.mkdir(exist_ok=True, mode=0o700)
         with _temporary(self.manifest.out) as fresh:
             made_of = _spill(fresh, self._rows(), self.part.columns)
+            _must_be_whole(self.path)
             if self.path.exists() and before.get(self.day, {}).get("sha256") == made_of:
                 return None
             count = self._copy(fresh)
@@ -179,6 +194,17 @@ class _Day:
                 f"COPY (WITH {chosen}) TO {quoted(written)} (FORMAT parquet, COMPRESSION zstd)"
             )
             return int(copied.fetchone()[0])
+
+
+def _must_be_whole(path: Path) -> None:
+    """Refuse a file that was cut off or overwritten: what the database has pruned is nowhere else."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        begin = file.read(len(_MARK))
+        file.seek(max(0, path.stat().st_size - len(_MARK)))
+        if (begin, file.read()) != (_MARK, _MARK):
+            raise StoreError(f"{path} is damaged: {REPAIR}")
 
 
 def _streamed(source: sa.Connection, chosen: sa.Executable) -> Iterator[Mapping[str, Any]]:
