@@ -49,8 +49,27 @@ def read_hubs(addresses: tuple[str, ...], ca: str, token_file: str, budget_octet
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise UsageError(f"forward_to: {address!r} is no HOST:PORT")
-    token = _read(Path(token_file)).decode("ascii", "replace").strip()
-    return Hubs(addresses, _read(Path(ca)), token, budget_octets)
+    return Hubs(addresses, _authority(Path(ca)), _token(Path(token_file)), budget_octets)
+
+
+def _authority(path: Path) -> bytes:
+    from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415 - slow to load, and only leaves need it
+
+    octets = _read(path)
+    try:
+        load_pem_x509_certificates(octets)
+    except ValueError as exc:
+        raise UsageError(f"{path}: forward_ca holds no certificate (PEM); copy ca.pem from the hub") from exc
+    return octets
+
+
+def _token(path: Path) -> str:
+    words = _read(path).decode("ascii", "replace").split()
+    if len(words) != 1 or "." not in words[0]:
+        raise UsageError(
+            f"{path}: forward_token_file holds no token; on the hub: pe-collector tokens new --role leaf --name SITE"
+        )
+    return words[0]
 
 
 def _read(path: Path) -> bytes:
