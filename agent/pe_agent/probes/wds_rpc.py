@@ -14,7 +14,7 @@ from pe_agent.codec.rpc import FAULT_OPERATION_RANGE, Fault, Response, Syntax
 from pe_agent.observed import FactValue, Observation, Outcome, Reason
 from pe_agent.probes.contract import Context
 from pe_agent.transport.connect import connect
-from pe_agent.transport.passes import Answer, observe, uncertain
+from pe_agent.transport.passes import Answer, lost_a_handshake, observe, uncertain
 from pe_agent.transport.path import Deadline, Endpoint, PathFailure
 from pe_agent.transport.rpc import RpcPeer, hex32
 
@@ -74,7 +74,8 @@ def ask_wds(endpoint: Endpoint, deadline: Deadline, number: int) -> Answer:
         facts = {**small.facts, **failure.facts, "large_bytes": _LARGE_OCTETS, "small_bytes": _SMALL_OCTETS}
         lost = Answer(Outcome.FAILED, Reason.LARGE_DATA_LOST, facts)
         # A path that loses small packets too has no hole for large ones.
-        return uncertain(lost, failure.reason) if small.facts.get("retransmits") else lost
+        loses_small = small.facts.get("retransmits") or lost_a_handshake(small.facts, failure.facts)
+        return uncertain(lost, failure.reason) if loses_small else lost
 
 
 def _exchange(endpoint: Endpoint, deadline: Deadline, octets: int, *, one_syn: bool = False) -> Answer:

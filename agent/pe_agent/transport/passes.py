@@ -94,10 +94,15 @@ def _weighed(first: Answer, second: Answer) -> Answer:
 
 def _one_lost_more(first: Mapping[str, FactValue], second: Mapping[str, FactValue]) -> bool:
     """Whether one pass lost a handshake's packet that the other did not, or came further than the other."""
-    times = [float(facts[_CONNECTED]) for facts in (first, second) if _CONNECTED in facts]
-    lost_a_syn = len(times) == 2 and abs(times[0] - times[1]) >= _SYN_REPEATED_S
     came_further = any((mark in first) is not (mark in second) for mark in _STEPS)
-    return lost_a_syn or came_further or "lost_handshakes" in second or first.get("bound") is not second.get("bound")
+    return came_further or lost_a_handshake(first, second) or first.get("bound") is not second.get("bound")
+
+
+def lost_a_handshake(*exchanges: Mapping[str, FactValue]) -> bool:
+    """Whether, of exchanges with one port, a packet was lost before any data: no rule about data or size does that."""
+    times = [float(facts[_CONNECTED]) for facts in exchanges if _CONNECTED in facts]
+    repeated_a_syn = len(times) > 1 and max(times) - min(times) >= _SYN_REPEATED_S
+    return repeated_a_syn or any("lost_handshakes" in facts for facts in exchanges)
 
 
 def uncertain(answer: Answer, other: Reason) -> Answer:
