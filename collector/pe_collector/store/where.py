@@ -18,6 +18,7 @@ DUCKDB = "duckdb"
 # Both are said; libpq knows the two.
 _SCHEMES = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgres": POSTGRESQL}
 _FILE = "sqlite:///"
+_LOOKS = "it looks like sqlite:///PATH or postgresql://USER@HOST/DATABASE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def parse_store(text: str) -> Place:
         return Place(engine, text)
     if engine == SQLITE and text.startswith(_FILE) and len(text) > len(_FILE):
         return Place(engine, text[len(_FILE) :])
-    raise UsageError(f"{text!r} is no store; it looks like sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+    raise UsageError(f"{text!r} is no store; {_LOOKS}")
 
 
 def _from_settings(folder: Path) -> str:
@@ -66,4 +67,6 @@ def _from_settings(folder: Path) -> str:
         return ""
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageError(f"{folder / _SETTINGS}: {exc}") from exc
-    return told if isinstance(told, str) else ""
+    if not isinstance(told, str):
+        raise UsageError(f"{folder / _SETTINGS}: store = {told!r}: {_LOOKS}")
+    return told
