@@ -85,6 +85,26 @@ def test_a_report_in_quarantine_is_refused_and_the_others_are_opened(path):
     assert there == [told[1].report_id]
 
 
+@pytest.mark.parametrize("boots", ["the same", "another"])
+def test_machines_that_are_known_get_their_rows_together(path, boots):
+    def told(boot, at_s):
+        ids = ((number, bytes([boot]) + bytes(14) + bytes([number])) for number in range(8))
+        identities = ((pb.Identity(serial=f"KNOWN-{number}"), name) for number, name in ids)
+        return [store.Arrived(pb.Hello(report_id=name, identity=who), "test", "t", at_s) for who, name in identities]
+
+    heard = []
+    with closing(store.open_writer(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        open_reports(connection, told(1, 1000.0))
+        connection.set_trace_callback(heard.append)
+        open_reports(connection, told(2, 1001.0 if boots == "the same" else 5000.0))
+        connection.set_trace_callback(None)
+        speaking = connection.execute("SELECT count(*) FROM report WHERE speaks=1").fetchone()[0]
+        connection.execute("ROLLBACK")
+    assert sum(statement.startswith("INSERT INTO report ") for statement in heard) == 1
+    assert speaking == (8 if boots == "the same" else 16)
+
+
 @pytest.mark.parametrize("parts", [1, 2, 5])
 def test_what_is_worked_out_of_the_frames_does_not_hang_on_how_they_were_cut(path, parts):
     facts = {"address": pb.Value(text="10.1.2.3"), "prefix_length": pb.Value(integer=24)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -35,6 +35,8 @@ _THROUGH = (
     "token_id=excluded.token_id, peer=excluded.peer, arrived_at=excluded.arrived_at"
 )
 _INSERT = f"INSERT INTO report ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - ours
+# The newest report of a boot speaks for it.
+_SILENCE = "UPDATE report SET speaks=0 WHERE boot_key IN (SELECT value FROM json_each(?))"
 
 
 class Through(NamedTuple):
@@ -207,24 +209,33 @@ def _create_all(connection: Connection, new: Sequence[Arrived]) -> None:
             (json.dumps(machine_ids),),
         )
     }
-    rows: list[tuple[Any, ...]] = []
+    # Of each machine one at a time, for a machine's boots are looked for among the rows that are there.
+    rows: dict[str, tuple[Any, ...]] = {}
+    known_boots: list[str] = []
     for arrived, machine_id in zip(new, machine_ids, strict=True):
+        if machine_id in rows:
+            _insert(connection, rows.values(), known_boots)
+            rows, known_boots = {}, []
         booted_at = _booted_at(arrived)
         boot_key = _new_boot_key(machine_id, arrived.hello.boot, booted_at)
         if machine_id in with_reports:
-            connection.executemany(_INSERT, rows)
-            rows = []
             boot_key = _boot_key(connection, machine_id, arrived.hello.boot, booted_at) or boot_key
-            # The newest report of a boot speaks for it.
-            mark_boots(connection, [boot_key])
-            connection.execute("UPDATE report SET speaks=0 WHERE boot_key=?", (boot_key,))
+            known_boots.append(boot_key)
         with_reports.add(machine_id)
-        rows.append(_row(arrived, machine_id, boot_key, booted_at))
-    connection.executemany(_INSERT, rows)
+        rows[machine_id] = _row(arrived, machine_id, boot_key, booted_at)
+    _insert(connection, rows.values(), known_boots)
     hellos = [(arrived.report_id, _kept(arrived.hello)) for arrived in new]
     connection.executemany("INSERT INTO frame VALUES (?,0,'hello',?)", hellos)
     mark(connection, [arrived.received_at for arrived in new])
     grown(connection, {report_id: len(octets) for report_id, octets in hellos})
+
+
+def _insert(connection: Connection, rows: Iterable[tuple[Any, ...]], boot_keys: Sequence[str]) -> None:
+    """Rows of reports, which speak for their boots from now on; `boot_keys`: those that others may speak for."""
+    if boot_keys:
+        mark_boots(connection, boot_keys)
+        connection.execute(_SILENCE, (json.dumps(boot_keys),))
+    connection.executemany(_INSERT, rows)
 
 
 def _kept(hello: pb.Hello) -> bytes:
