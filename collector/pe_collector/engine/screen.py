@@ -5,7 +5,8 @@ All failures are looked at, and of the healthy boots a sample: only the exact lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -19,8 +20,7 @@ _QUICK_RATES = np.array([0.2, 0.45, 0.75, 0.97])
 _QUICK_MISS = np.log1p(-_QUICK_RATES)
 # Of the healthy boots that chance would put inside, at least this share is reckoned with before they are counted.
 _LUCKY = 0.1
-# Counted at once: bounds the memory.
-_MOST_CELLS = 2_000_000
+# Counts by item that are kept, at most.
 _MOST_KEPT = 1_000_000
 _ONSET_COST = log(SLICES)
 
@@ -78,10 +78,13 @@ class Screen:
         self.attribute_of = np.array([place_of[item.attribute] for item in self.items], dtype=np.int64)
         self.redundant = sample.redundant
         self._number = {item: n for n, item in enumerate(self.items)}
-        self._healthy: dict[Numbers, Reals] = {}
+        # Boots that each healthy one of the sample stands for; None: one.
+        self._weights = None if sample.ground.table.counts is None else sample.ground.counts
         self._rows: dict[Numbers, Places] = {(): sample.healthy}
         self._sizes: dict[Numbers, float] = {}
-        self._shares: Reals = self._healthy_of(()).sum(axis=1) / max(1.0, self._size_of(()))
+        self._healthy: dict[Numbers, Reals] = {}
+        healthy = self._counted.totals([sample.healthy], self._weights)[0] * self.step
+        self._shares: Reals = healthy / max(1.0, self._size_of(()))
 
     def numbers(self, condition: Condition) -> Numbers | None:
         """The places of its items; None when too few failures meet one of them."""
@@ -112,12 +115,11 @@ class Screen:
         return self._sizes[base]
 
     def _healthy_of(self, base: Numbers) -> Reals:
-        """Healthy boots by item and slice among those that meet the base."""
+        """Healthy boots by item and slice among those that meet the base; kept, for every search asks for the same."""
         if base not in self._healthy:
             if len(self._healthy) * len(self.items) > _MOST_KEPT:
                 self._healthy.clear()
-            weights = None if self._ground.table.counts is None else self._ground.counts
-            healthy = self._counted.counts([self._rows_of(base)], weights)[0]
+            healthy = self._counted.all_by_slice([self._rows_of(base)], self._weights)[0]
             self._healthy[base] = (healthy * self.step).astype(np.float32)
         return self._healthy[base]
 
@@ -134,43 +136,49 @@ class Screen:
         if not scopes:
             nowhere, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
             return Estimates(nowhere, nowhere, nothing, nothing)
-        at_once = max(1, _MOST_CELLS // self._counted.cells)
-        cuts = [slice(n, n + at_once) for n in range(0, len(scopes), at_once)]
-        parts = [self._estimate(scopes[cut], cut.start, strength, (gain, prices)) for cut in cuts]
-        return Estimates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-    def _estimate(
-        self, scopes: Sequence[Scope], first: int, strength: Reals, worth: tuple[Reals, Prices]
-    ) -> tuple[Places, Places, Reals, Reals]:
-        gain, prices = worth
-        failed = self._counted.counts([scope.failed for scope in scopes], strength) * scopes[0].scale
-        total = failed.sum(axis=2)
-        groups, items = np.nonzero(total >= self.at_least)
-        price = prices.bases[groups + first] + prices.items[items]
+        scale, lists = scopes[0].scale, [scope.failed for scope in scopes]
+        total, failed_in = self._counted_in(lists, strength)
+        groups, items = np.nonzero(total * scale >= self.at_least)
+        total = total[groups, items] * scale
+        price = prices.bases[groups] + prices.items[items]
         sizes = np.array([self._size_of(scope.base) for scope in scopes])
-        hopeful = self._hope(total[groups, items], sizes[groups] * self._shares[items], gain) > price + prices.floor
-        groups, items, price = groups[hopeful], items[hopeful], price[hopeful]
-        if not len(items):
-            return groups, items, price, price
-        healthy = self._passed(scopes, groups, items)
-        factors = _best(failed[groups, items], healthy, gain)
-        most = total[groups, items] * gain[-1]
-        return groups + first, items, factors - price, most - price
+        hopeful = self._hope(total, sizes[groups] * self._shares[items], gain) > price + prices.floor
+        groups, items, price, total = groups[hopeful], items[hopeful], price[hopeful], total[hopeful]
+        failed = failed_in(groups, items) * scale
+        factors = _best(failed, self._passed(scopes, groups, items), gain)
+        return Estimates(groups, items, factors - price, total * gain[-1] - price)
+
+    def _counted_in(
+        self, lists: Sequence[Places], weights: Reals | None
+    ) -> tuple[Reals, Callable[[Places, Places], Reals]]:
+        """Weight by list and item, and what tells it by slice for pairs of a list and an item."""
+        if not self._counted.is_narrow:
+            totals = self._counted.totals(lists, weights)
+            return totals, lambda groups, items: self._counted.by_slice(lists, (groups, items), weights)
+        whole = self._counted.all_by_slice(lists, weights)
+        return whole.sum(axis=2), lambda groups, items: whole[groups, items]
 
     def _passed(self, scopes: Sequence[Scope], groups: Places, items: Places) -> Reals:
         """Boots by slice that got past the node and meet the item, for each pair of a scope and an item."""
-        passed = np.empty((len(items), self._counted.slices), dtype=np.float64)
-        edges = np.searchsorted(groups, np.arange(len(scopes) + 1))
-        late = [n for n, scope in enumerate(scopes) if len(scope.late) and edges[n] < edges[n + 1]]
-        further = self._counted.counts([scopes[n].late for n in late]) if late else None
-        for n, scope in enumerate(scopes):
-            own = slice(edges[n], edges[n + 1])
-            if edges[n] < edges[n + 1]:
-                passed[own] = self._healthy_of(scope.base)[items[own]]
-        if further is not None:
-            for place, n in enumerate(late):
-                own = slice(edges[n], edges[n + 1])
-                passed[own] += further[place][items[own]] * self.step
+        passed = self._healthy_in(scopes, groups, items)
+        late = [n for n, scope in enumerate(scopes) if len(scope.late)]
+        if late and len(groups):
+            place = np.full(len(scopes), -1)
+            place[late] = np.arange(len(late))
+            own = np.flatnonzero(place[groups] >= 0)
+            late_in = self._counted_in([scopes[n].late for n in late], None)[1]
+            passed[own] += late_in(place[groups[own]], items[own]) * self.step
+        return passed
+
+    def _healthy_in(self, scopes: Sequence[Scope], groups: Places, items: Places) -> Reals:
+        if not self._counted.is_narrow and any(scope.base for scope in scopes):
+            rows = [self._rows_of(scope.base) for scope in scopes]
+            return self._counted.by_slice(rows, (groups, items), self._weights) * self.step
+        passed = np.empty((len(items), self._counted.slices))
+        edges = np.searchsorted(groups, np.arange(len(scopes) + 1)).tolist()
+        for scope, (start, end) in zip(scopes, itertools.pairwise(edges), strict=True):
+            if start < end:
+                passed[start:end] = self._healthy_of(scope.base)[items[start:end]]
         return passed
 
     def _hope(self, failed: Reals, expected: Reals, gain: Reals) -> Reals:
@@ -181,10 +189,10 @@ class Screen:
 
     def mixed(self, scope: Scope, weights: Reals) -> Reals:
         """By item, how much likelier these failures are if those that meet it fail at a rate of their own."""
-        failed = self._counted.counts([scope.failed], weights)[0].sum(axis=1) * scope.scale
-        passed = self._healthy_of(scope.base).sum(axis=1)
+        failed = self._counted.totals([scope.failed], weights)[0] * scope.scale
+        passed = self._counted.totals([self._rows_of(scope.base)], self._weights)[0] * self.step
         if len(scope.late):
-            passed = passed + self._counted.counts([scope.late])[0].sum(axis=1) * self.step
+            passed = passed + self._counted.totals([scope.late])[0] * self.step
         all_failed = float(weights[scope.failed].sum()) * scope.scale
         all_passed = self._size_of(scope.base) + len(scope.late) * self.step
         apart = _fit(failed, passed) + _fit(all_failed - failed, all_passed - passed)
