@@ -23,6 +23,8 @@ from pe_collector.engine.table import HEALTHY, MISSING, Codes, Column, Reals, Ro
 from pe_collector.prefixes import parse_address
 
 Cells = npt.NDArray[np.int64]
+# Names sorted, and where each stands among them by its code.
+_Sorted = tuple[tuple[str, ...], npt.NDArray[np.int64]]
 
 BUCKET_S: Final = 300
 _SPAN_S: Final = 3600
@@ -67,6 +69,7 @@ class Rollup:
         self.forgotten = 0
         self.unnamed = 0
         self._values: list[dict[str, int]] = [{} for _ in self.attributes]
+        self._sorted: list[_Sorted] = [_sorted_codes([])] * len(self.attributes)
         self._signatures: dict[str, int] = {}
         self._buffer: list[list[int]] = []
         self._hours: dict[int, tuple[Cells, Cells]] = {}
@@ -175,7 +178,7 @@ class Rollup:
 
     def _table_of(self, cells: Cells, counts: Reals) -> Table:
         signatures, of_signature = _sorted_codes(list(self._signatures))
-        values_of = [_sorted_codes(list(values)) for values in self._values]
+        values_of = self._sorted_values()
         cells = cells.copy()
         cells[:, OUTCOME] = np.concatenate(([HEALTHY], of_signature + 1))[cells[:, OUTCOME]]
         for n, (_, place) in enumerate(values_of, FIRST_ATTRIBUTE):
@@ -199,6 +202,13 @@ class Rollup:
             counts=counts,
             marks=_marks(cells),
         )
+
+    def _sorted_values(self) -> list[_Sorted]:
+        """The values of each attribute; sorted anew only where one came."""
+        for n, values in enumerate(self._values):
+            if len(self._sorted[n][0]) != len(values):
+                self._sorted[n] = _sorted_codes(list(values))
+        return self._sorted
 
 
 def digest(text: str) -> int:
@@ -246,7 +256,7 @@ def _merged(cells: Cells) -> Cells:
     return merged
 
 
-def _sorted_codes(names: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def _sorted_codes(names: Sequence[str]) -> _Sorted:
     """The names sorted, and where each of the given ones stands among them."""
     order = sorted(range(len(names)), key=names.__getitem__)
     place = np.zeros(len(names), dtype=np.int64)
