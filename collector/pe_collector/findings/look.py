@@ -83,9 +83,8 @@ def _warnings(seen: Seen) -> list[Pattern]:
     if not _enough(seen, warned):
         return []
     words = seen.shelf.signatures.names
-    names = {words[code] for code in np.unique(said[warned]).tolist()}
-    found = search(seen, said, WARNING)
-    return [one for one in found if names & set(one.signature[:1])]
+    # What stopped boots is looked for as well, for it is no warning's doing, and was told as a fault already.
+    return search(seen, said, WARNING, only={words[code] for code in np.unique(said[warned]).tolist()})
 
 
 def _folded(faults: Sequence[Pattern], warnings: Sequence[Pattern]) -> list[Pattern]:

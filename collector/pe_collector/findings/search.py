@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,22 +31,32 @@ _HEALTHY_AFTER = 3
 _MACHINES_AFTER = 2
 
 
-def search(seen: Seen, said: Codes, kind: str, settings: Settings = SETTINGS) -> list[Pattern]:
-    """The patterns among these boots, the clearest first; what they `said` as for `ground_of`."""
+def search(
+    seen: Seen, said: Codes, kind: str, settings: Settings = SETTINGS, only: Collection[str] | None = None
+) -> list[Pattern]:
+    """The patterns among these boots, the clearest first; what they `said` as for `ground_of`.
+
+    With names of signatures `only` those that mostly show one of them: the others are found, and not told.
+    """
     ground = ground_of(seen, said)
     if not ground.signatures:
         return []
-    settings = replace(settings, stages=stages_for(ground.signatures))
-    account = Account(ground.table, settings)
-    chosen = account.explain()
-    return [_pattern(ground, account, one, kind) for one in chosen]
+    account = Account(ground.table, replace(settings, stages=stages_for(ground.signatures)))
+    chosen = [(one, _mostly(ground, one)) for one in account.explain()]
+    return [_pattern(ground, account, one, (kind, main)) for one, main in chosen if only is None or main in only]
 
 
-def _pattern(ground: Ground, account: Account, one: Explanation, kind: str) -> Pattern:
+def _mostly(ground: Ground, one: Explanation) -> str:
+    """The signature that most of its failures show."""
+    shown = Counter(ground.signature(row) for row in one.failed.tolist())
+    return min(shown, key=lambda name: (-shown[name], name))
+
+
+def _pattern(ground: Ground, account: Account, one: Explanation, names: tuple[str, str]) -> Pattern:
+    """`names` are the kind and the signature that most of its failures show."""
+    kind, main = names
     cause = cause_of(account, one)
     failed = ground.boots(one.failed)
-    shown = Counter(ground.signature(row) for row in one.failed.tolist())
-    main = min(shown, key=lambda name: (-shown[name], name))
     machines = tuple(sorted({boot.machine_id for boot in failed}))
     target = _shared([boot.failures.get(main, "") for boot in failed])
     good = _good_before(ground, account, one, cause.onset_after_s)
