@@ -38,7 +38,7 @@ def import_(files: Sequence[Path], data: Path, utc_offset: int) -> int:
 @click.command()
 @click.argument("text", nargs=-1, required=True)
 @DATA
-@click.option("--store", "keep", is_flag=True, help="Keep it as a report that was carried here by hand.")
+@click.option("--keep", is_flag=True, help="Keep it as a report that was carried here by hand.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "jsonl"]), default="text")
 def decode(text: Sequence[str], data: Path, form: str, *, keep: bool) -> int:
     """Show the report in the code that an agent leaves on its screen when it could not deliver."""

@@ -189,8 +189,8 @@ def test_both_programs_decode_and_the_collector_keeps_it_as_carried(tmp_path: Pa
         assert "FAULT" in shown.stdout, shown.stderr
     data = ("--data", str(tmp_path / "data"))
     run("pe_collector", "init", *data)
-    assert run("pe_collector", "decode", code, "--store", *data).returncode == 0
-    again = run("pe_collector", "decode", code, "--store", *data)
+    assert run("pe_collector", "decode", code, "--keep", *data).returncode == 0
+    again = run("pe_collector", "decode", code, "--keep", *data)
     assert "stored already" in again.stdout
     query = 'SELECT "trigger", carried, verdict, complete FROM report'
     assert run("pe_collector", "sql", query, *data, "--format", "csv").stdout.splitlines()[1:] == [
