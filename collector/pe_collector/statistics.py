@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, fsum, inf, lgamma, log, log1p
 
-_CONTINUED = 300
+# A fraction settles after some ten terms, with a million boots after some hundred.
+_CONTINUED = 100_000
+_SETTLED = 1e-15
+_TINY = 1e-300
 _HALVINGS = 60
 
 
@@ -73,13 +76,18 @@ def beta_mass(x: float, a: float, b: float) -> float:
 
 
 def _fraction(x: float, a: float, b: float) -> float:
-    """1 + d1/(1 + d2/(1 + ...)) from its far end, where what is left out is below rounding."""
-    value = 1.0
-    for n in range(_CONTINUED, 0, -1):
+    """1 + d1/(1 + d2/(1 + ...)), by the modified method of Lentz, until a further term changes nothing."""
+    value = above = 1.0
+    below = 0.0
+    for n in range(1, _CONTINUED):
         m = n // 2
         if n % 2:
             term = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         else:
             term = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        value = 1.0 + term / value
+        below = 1.0 / (1.0 + term * below or _TINY)
+        above = 1.0 + term / above or _TINY
+        value *= above * below
+        if abs(above * below - 1.0) < _SETTLED:
+            break
     return value
