@@ -60,12 +60,21 @@ class Addresses:
         cls, addresses: Sequence[tuple[int, int] | None], subnets: frozenset[Prefix] = frozenset()
     ) -> Addresses | None:
         """The same from IP version and number of each row."""
-        numbers = tuple(sorted({number for number in addresses if number is not None}))
-        if not numbers:
+        codes = {number: n for n, number in enumerate(dict.fromkeys(addresses))}
+        return cls.of_distinct(tuple(codes), np.array([codes[number] for number in addresses], dtype=np.int64), subnets)
+
+    @classmethod
+    def of_distinct(
+        cls, known: Sequence[tuple[int, int] | None], codes: _Places, subnets: frozenset[Prefix] = frozenset()
+    ) -> Addresses | None:
+        """The same from each address once, and the place there of that of each row."""
+        ascending = sorted((number, n) for n, number in enumerate(known) if number is not None)
+        if not ascending:
             return None
-        rank: dict[tuple[int, int] | None, int] = {number: n for n, number in enumerate(numbers)}
-        ranks = np.array([rank.get(number, -1) for number in addresses], dtype=np.int32)
-        return cls(ranks, numbers, shared_bits(words_of(numbers)), subnets)
+        ranks = np.full(len(known), -1, dtype=np.int32)
+        ranks[[n for _, n in ascending]] = np.arange(len(ascending), dtype=np.int32)
+        numbers = tuple(number for number, _ in ascending)
+        return cls(ranks[codes], numbers, shared_bits(words_of(numbers)), subnets)
 
     def taken(self, rows: _Places) -> Addresses | None:
         """Those of these rows; None when none of them has one."""
@@ -160,7 +169,10 @@ def _longest(outer: _Places, bits: _Places, low: _Places, high: _Places) -> _Pla
 
 def words_of(numbers: Sequence[tuple[int, int]]) -> npt.NDArray[np.uint32]:
     """A row an address: its version, then the number as four words of 32 bits, an IPv4 address in the first."""
-    return np.array([_words(*number) for number in numbers], dtype=np.uint32).reshape(-1, 1 + _WORDS)
+    versions = np.array([version for version, _ in numbers], dtype=np.uint32)
+    octets = b"".join((number << 96 if version == 4 else number).to_bytes(16, "big") for version, number in numbers)
+    words = np.frombuffer(octets, dtype=">u4").reshape(-1, _WORDS)
+    return np.column_stack((versions, words)).astype(np.uint32)
 
 
 def shared_bits(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.int16]:
@@ -173,8 +185,3 @@ def shared_bits(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.int16]:
         shared = np.where(differing > 0, first, shared).astype(np.int16)
     shared[words[1:, 0] != words[:-1, 0]] = _NOTHING_SHARED
     return shared
-
-
-def _words(version: int, number: int) -> tuple[int, ...]:
-    whole = number << 96 if version == 4 else number
-    return version, *(whole >> shift & 0xFFFFFFFF for shift in (96, 64, 32, 0))

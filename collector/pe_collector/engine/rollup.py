@@ -266,8 +266,7 @@ def _sorted_codes(names: Sequence[str]) -> _Sorted:
 
 def _addresses(cells: Cells) -> Addresses | None:
     known, place = np.unique(cells[:, [HIGH, LOW]], axis=0, return_inverse=True)
-    numbers = [_number(high, low) for high, low in known.tolist()]
-    return Addresses.of_numbers([numbers[n] for n in place.reshape(-1).tolist()])
+    return Addresses.of_distinct([_number(high, low) for high, low in known.tolist()], place.reshape(-1))
 
 
 def _number(high: int, low: int) -> tuple[int, int] | None:
