@@ -6,11 +6,18 @@ What differs between machines (model, place, cable) cannot mislead here: only ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
+from math import comb, exp
 
 import numpy as np
+import numpy.typing as npt
 
-from pe_collector.engine.table import HEALTHY, MISSING, Flags, Table
+from pe_collector.engine.table import HEALTHY, MISSING, Flags, Reals, Table
+from pe_collector.statistics import log_choose
+
+_Numbers = npt.NDArray[np.int64]
+
+# What is less sure than this is told nowhere as sure, so the second test is spared.
+_CLEAR = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class Pairing:
         only_better: machines that fail with the better one alone.
         both: machines that fail with both.
         neither: machines that fail with neither.
-        p_value: exact test of McNemar, two-sided, not corrected.
+        p_value: exact test of McNemar, where that is clear the larger of it and `by_boots`; two-sided, not corrected.
     """
 
     attribute: str
@@ -55,16 +62,20 @@ def compare(table: Table, attribute: str, one: str, other: str) -> Pairing | Non
     if one not in column.values or other not in column.values:
         return None
     machines = int(table.machines.max(initial=MISSING)) + 2
-    tried = [_failing(table, column.codes == column.values.index(value), machines) for value in (one, other)]
-    shared = tried[0][0] & tried[1][0]
+    first, second = (_tried(table, column.codes == column.values.index(value), machines) for value in (one, other))
+    shared = (first.boots > 0) & (second.boots > 0)
     if not shared.any():
         return None
-    first, second = (int((mine & ~theirs & shared).sum()) for mine, theirs in _both_ways(tried[0][1], tried[1][1]))
-    worse, better = (one, other) if first >= second else (other, one)
-    more, fewer = max(first, second), min(first, second)
-    both = int((tried[0][1] & tried[1][1] & shared).sum())
-    neither = int(shared.sum()) - first - second - both
-    return Pairing(attribute, worse, better, more, fewer, both, neither, mcnemar(more, fewer))
+    first, second = first.of(shared), second.of(shared)
+    if int((first.mostly & ~second.mostly).sum()) < int((second.mostly & ~first.mostly).sum()):
+        one, other, first, second = other, one, second, first
+    more, fewer = int((first.mostly & ~second.mostly).sum()), int((second.mostly & ~first.mostly).sum())
+    both = int((first.mostly & second.mostly).sum())
+    neither = int(shared.sum()) - more - fewer - both
+    chance = mcnemar(more, fewer)
+    if chance < _CLEAR:
+        chance = max(chance, by_boots(first, second))
+    return Pairing(attribute, one, other, more, fewer, both, neither, chance)
 
 
 def mcnemar(one: int, other: int) -> float:
@@ -74,13 +85,63 @@ def mcnemar(one: int, other: int) -> float:
     return min(1.0, 2.0 * tail / 2.0**total)
 
 
-def _both_ways(one: Flags, other: Flags) -> tuple[tuple[Flags, Flags], tuple[Flags, Flags]]:
-    return (one, other), (other, one)
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """By machine: boots with one value, and how many of them failed."""
+
+    boots: _Numbers
+    failed: _Numbers
+
+    @property
+    def mostly(self) -> Flags:
+        """Whether it failed most of the time."""
+        mostly: Flags = 2 * self.failed > self.boots
+        return mostly
+
+    def of(self, machines: Flags) -> Tried:
+        """Those of some machines."""
+        return Tried(self.boots[machines], self.failed[machines])
 
 
-def _failing(table: Table, rows: Flags, machines: int) -> tuple[Flags, Flags]:
-    """By machine, whether it has boots among these rows, and whether most of them fail."""
+def by_boots(worse: Tried, better: Tried) -> float:
+    """Chance that so many more machines fail with the worse one alone, were the failures of each any of its boots.
+
+    McNemar's test takes all boots of a machine with a value for one. A machine that tried one value once and the other
+    often then fails with the first by chance far more easily than with the second.
+    """
+    observed = int(worse.mostly.sum()) - int(better.mostly.sum())
+    failed, boots = worse.failed + better.failed, worse.boots + better.boots
+    mixed = (failed > 0) & (failed < boots)
+    kinds, times = np.unique(np.stack((worse.boots, better.boots, failed))[:, mixed], axis=1, return_counts=True)
+    chances = np.ones(1)
+    for kind, count in zip(kinds.T.tolist(), times.tolist(), strict=True):
+        chances = np.convolve(chances, _times(_step(*kind), count))
+    middle = len(chances) // 2
+    return min(1.0, 2.0 * float(chances[max(0, middle + observed) :].sum()))
+
+
+def _step(worse: int, better: int, failed: int) -> Reals:
+    """Chances that a machine fails with the better one alone, with both or neither, with the worse one alone."""
+    whole = log_choose(worse + better, failed)
+    chances = np.zeros(3)
+    for k in range(max(0, failed - better), min(worse, failed) + 1):
+        place = 1 + int(2 * k > worse) - int(2 * (failed - k) > better)
+        chances[place] += exp(log_choose(worse, k) + log_choose(better, failed - k) - whole)
+    return chances
+
+
+def _times(step: Reals, count: int) -> Reals:
+    """Chances of the sum of so many steps."""
+    total = np.ones(1)
+    while count:
+        if count % 2:
+            total = np.convolve(total, step)
+        step = np.convolve(step, step)
+        count //= 2
+    return total
+
+
+def _tried(table: Table, rows: Flags, machines: int) -> Tried:
     own = table.machines[rows] + 1
-    boots = np.bincount(own, minlength=machines)
-    failed = np.bincount(own, weights=table.outcomes[rows] != HEALTHY, minlength=machines)
-    return boots > 0, 2 * failed > boots
+    failed = own[table.outcomes[rows] != HEALTHY]
+    return Tried(np.bincount(own, minlength=machines), np.bincount(failed, minlength=machines))
