@@ -18,6 +18,7 @@ from pe_collector.engine.repair import Repair
 from pe_collector.engine.screen import Screen
 from pe_collector.engine.search import Search
 from pe_collector.engine.table import Table
+from pe_collector.engine.units import RETRY_S
 from pe_collector.engine.view import Found, View
 
 _MOST_EXPLANATIONS = 30
@@ -40,7 +41,7 @@ class Settings:
 
     machines: int = 4
     alpha: float = 0.001
-    retry_s: float = 1800.0
+    retry_s: float = RETRY_S
     stages: Stages = field(default_factory=usual_stages)
     priors: Priors = field(default_factory=usual_priors)
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pe_collector.engine.table import HEALTHY, MISSING, Flags, Reals, Table
+from pe_collector.engine.units import retries
 from pe_collector.statistics import log_choose
 
 _Numbers = npt.NDArray[np.int64]
@@ -56,7 +57,7 @@ class Pairing:
 def compare(table: Table, attribute: str, one: str, other: str) -> Pairing | None:
     """The two values on machines that tried both; None when no machine did.
 
-    A machine fails with a value when most of its boots with it fail.
+    A machine fails with a value when most of its boots with it fail, retries with the same value left out.
     """
     column = table.columns[attribute]
     if one not in column.values or other not in column.values:
@@ -142,6 +143,7 @@ def _times(step: Reals, count: int) -> Reals:
 
 
 def _tried(table: Table, rows: Flags, machines: int) -> Tried:
-    own = table.machines[rows] + 1
-    failed = own[table.outcomes[rows] != HEALTHY]
+    counted = rows & ~retries(table, among=rows)
+    own = table.machines[counted] + 1
+    failed = own[table.outcomes[counted] != HEALTHY]
     return Tried(np.bincount(own, minlength=machines), np.bincount(failed, minlength=machines))

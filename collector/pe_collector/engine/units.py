@@ -17,16 +17,19 @@ _STAYS = frozenset(
     }
 )
 
+# Who stands before a machine that does not boot tries again, and that says nothing new.
+RETRY_S = 1800.0
 _MOST_HALVINGS = 60
 
 # What all addresses between two of one place share.
 _OF_ADDRESS = frozenset({"site", "subnet", "gateway"})
 
 
-def retries(table: Table, retry_s: float) -> Flags:
-    """Failures of a machine that come within `retry_s` seconds of its last one with the same signature."""
+def retries(table: Table, retry_s: float = RETRY_S, among: Flags | None = None) -> Flags:
+    """Failures of a machine, `among` these, within `retry_s` seconds of its last one with the same signature."""
     again = np.zeros(table.size, dtype=np.bool_)
-    failed = np.flatnonzero(table.outcomes != HEALTHY)
+    is_failed = table.outcomes != HEALTHY
+    failed = np.flatnonzero(is_failed if among is None else is_failed & among)
     order = failed[np.lexsort((table.at_s[failed], table.outcomes[failed], table.machines[failed]))]
     before, after = order[:-1], order[1:]
     same = (table.machines[before] == table.machines[after]) & (table.outcomes[before] == table.outcomes[after])

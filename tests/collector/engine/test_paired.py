@@ -43,3 +43,28 @@ def test_a_server_that_fails_half_the_machines_is_still_told_from_the_one_tried_
     found = compare(table_of(list(rows(7, 60, 3, {"away": 0.5, "home": 0.05}))), "server", "home", "away")
     assert (found.worse, found.better) == ("away", "home")
     assert found.p_value < 1e-4
+
+
+def with_retries(boots, times):
+    """Who fails tries again at once, as often as that, and fails again."""
+    for row in boots:
+        yield row
+        for again in range(times if row.signature else 0):
+            yield Row(row.at_s + 300.0 * (again + 1), row.machine, row.signature, "", row.attributes)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_server_tried_often_is_no_worse_because_who_fails_tries_again(seed):
+    """Counted as boots of their own, retries make one failure of three the most of five."""
+    boots = list(with_retries(rows(seed, 400, 3, {"away": 0.05, "home": 0.05}), 2))
+    assert compare(table_of(boots), "server", "home", "away").p_value > 0.05
+
+
+def test_a_retry_with_the_other_value_counts():
+    boots = [
+        Row(600.0 * n, f"m{machine}", signature, "", {"image": image})
+        for machine in range(8)
+        for n, (image, signature) in enumerate([("boot", "tftp-timeout"), ("other", "tftp-timeout"), ("boot", "")])
+    ]
+    found = compare(table_of(boots), "image", "boot", "other")
+    assert (found.worse, found.only_worse) == ("other", 8)
