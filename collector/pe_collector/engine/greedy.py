@@ -37,6 +37,7 @@ class Settings:
         machines: distinct machines that fail.
         alpha: chance of a false explanation that is accepted.
         retry_s: a machine that fails the same way again within so many seconds counts once.
+        about: signatures that are asked about; empty: all. Others are searched for where one fault can show as both.
     """
 
     machines: int = 4
@@ -44,6 +45,7 @@ class Settings:
     retry_s: float = RETRY_S
     stages: Stages = field(default_factory=usual_stages)
     priors: Priors = field(default_factory=usual_priors)
+    about: frozenset[str] = frozenset()
 
     @property
     def threshold(self) -> float:
@@ -60,7 +62,9 @@ class Account:
         at_least = settings.machines - 0.5
         self.model = Model(self.ground, settings.priors, at_least)
         self._sample = Sample(self.ground, settings.priors, at_least)
-        self.nodes = settings.stages.nodes([s for s in table.signatures if s])
+        nodes = settings.stages.nodes([s for s in table.signatures if s])
+        about = settings.stages.connected(settings.about)
+        self.nodes = tuple(node for node in nodes if not settings.about or node.signatures & about)
         self.looked_at = 0
         self.work = 0
         self._found: dict[Node, list[Found]] = {}

@@ -50,6 +50,11 @@ class Stages:
         """Signatures that stand in a class with one of these."""
         return frozenset().union(*(c.signatures for c in self.classes if c.signatures & signatures))
 
+    def connected(self, signatures: frozenset[str]) -> frozenset[str]:
+        """These, and all that a chain of classes leads to from them: what explains the others says nothing of them."""
+        wider = signatures | self.kin(signatures)
+        return wider if wider == signatures else self.connected(wider)
+
 
 NO_STAGES = Stages({}, 0)
 

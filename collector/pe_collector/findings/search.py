@@ -36,12 +36,13 @@ def search(
 ) -> list[Pattern]:
     """The patterns among these boots, the clearest first; what they `said` as for `ground_of`.
 
-    With names of signatures `only` those that mostly show one of them: the others are found, and not told.
+    With names of signatures `only` those that mostly show one of them.
     """
     ground = ground_of(seen, said)
     if not ground.signatures:
         return []
-    account = Account(ground.table, replace(settings, stages=stages_for(ground.signatures)))
+    about = frozenset(only or ())
+    account = Account(ground.table, replace(settings, stages=stages_for(ground.signatures), about=about))
     chosen = [(one, _mostly(ground, one)) for one in account.explain()]
     return [_pattern(ground, account, one, (kind, main)) for one, main in chosen if only is None or main in only]
 
