@@ -12,8 +12,6 @@ from sys import intern
 from pe_collector.connection import Connection, Row
 
 LEAST_CONFIDENCE = 0.5
-# What is looked at in one go; older reports are left out.
-MOST_REPORTS = 200_000
 # These have fields of their own.
 _OWN_FIELDS = frozenset({"address", "subnet", "prefix_length"})
 _WORST = {"fault": 0, "warning": 1, "unknown": 2, "incomplete": 3, "healthy": 4}
@@ -63,26 +61,6 @@ class Boot:
     source: str = ""
 
 
-def boots_since(connection: Connection, since_s: float, until_s: float | None = None) -> list[Boot]:
-    """Boots that sent a report since then, in order of time; of very many the newest MOST_REPORTS reports."""
-    since_s = max(since_s, oldest(connection))
-    findings = _failures(
-        connection.execute(
-            f"{_FINDINGS} finding JOIN report USING (report_id) WHERE received_at>=? ORDER BY report_id, sequence",
-            (since_s,),
-        )
-    )
-    rows = connection.execute(
-        f"SELECT {COLUMNS} FROM report WHERE received_at>=? AND received_at<=? ORDER BY received_at, report_id",  # noqa: S608 - ours
-        (since_s, float("inf") if until_s is None else until_s),
-    )
-    of_boot: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        of_boot[row["boot_key"]].append(row)
-    boots = [boot_of(those, findings) for those in of_boot.values()]
-    return sorted(boots, key=lambda boot: (boot.at_s, boot.report_id))
-
-
 def host_of_peer(peer: str) -> str:
     """The address in a gRPC peer (`ipv4:10.1.1.5:5123`, `ipv6:%5B::1%5D:5123`) or in `10.1.1.5:5123`."""
     text = peer.removeprefix("ipv4:").removeprefix("ipv6:").replace("%5B", "[").replace("%5D", "]")
@@ -95,14 +73,6 @@ def findings_of(connection: Connection, report_ids: Sequence[str]) -> Findings:
     """Those of these reports."""
     asked = f"{_FINDINGS} json_each(?) CROSS JOIN finding ON finding.report_id=value ORDER BY report_id, sequence"
     return _failures(connection.execute(asked, (json.dumps(report_ids),)))
-
-
-def oldest(connection: Connection, most: int = MOST_REPORTS) -> float:
-    """When the oldest of the newest so many reports was received, Unix seconds."""
-    row = connection.execute(
-        "SELECT received_at FROM report ORDER BY received_at DESC LIMIT 1 OFFSET ?", (most - 1,)
-    ).fetchone()
-    return row["received_at"] if row else 0.0
 
 
 def boot_of(rows: Sequence[Row], findings: Findings) -> Boot:

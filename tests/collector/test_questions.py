@@ -75,10 +75,11 @@ def test_a_name_that_stands_for_nothing_is_refused(cli, data):
 def test_boots_carry_failures_with_their_targets(filled, data):
     from contextlib import closing
 
-    from pe_collector import boots, store
+    from pe_collector import store
+    from pe_collector.findings.window import Window
 
     with closing(store.open_reader(data / store.FILE_NAME)) as connection:
-        (boot,) = boots.boots_since(connection, 0.0)
+        (boot,) = Window().look(connection).seen.boots
     assert boot.failures == {"wds-rpc-filtered": "10.10.9.20:5040"}
     assert (boot.address, boot.subnet, boot.healthy) == ("10.10.1.23", "10.10.1.0/24", False)
     assert boot.attributes["image"] == "WinPE-x64"

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from pe_collector.findings.live import note, noted_to_json, what_is_there
-from pe_collector.findings.window import Window
+from pe_collector.findings.window import MOST_SERVED, Window
 from pe_collector.store import open_reader
 
 _NICE = 10
@@ -21,7 +21,7 @@ _NICE = 10
 
 def looks(path: Path, times: Iterable[str]) -> Iterator[str]:
     """A look for each of these times."""
-    window = Window()
+    window = Window(MOST_SERVED)
     for now_s in times:
         with closing(open_reader(path)) as connection:
             there = what_is_there(connection)

@@ -18,8 +18,13 @@ from pe_collector.statistics import exact_interval
 _SLOW = frozenset({SLOW, "late-address"})
 
 
-def document_of(pattern: Pattern, seen: Seen | None = None, changes: Sequence[Change] = ()) -> dict[str, Any]:
-    """One pattern; times are ISO 8601 in UTC, intervals the exact ones of 95 %."""
+def document_of(
+    pattern: Pattern, seen: Seen | None = None, changes: Sequence[Change] = (), *, whole_since_s: float = 0.0
+) -> dict[str, Any]:
+    """One pattern; times are ISO 8601 in UTC, intervals the exact ones of 95 %.
+
+    Of reports before `whole_since_s` only a sample was looked at.
+    """
     counts = pattern.counts
     inside = exact_interval(counts.failed, counts.boots)
     elsewhere = exact_interval(counts.failed_elsewhere, counts.boots_elsewhere)
@@ -44,6 +49,7 @@ def document_of(pattern: Pattern, seen: Seen | None = None, changes: Sequence[Ch
         "score": pattern.score,
         "p_value": pattern.p_value,
         "looked_at": pattern.looked_at,
+        "sampled_before": iso(whole_since_s or None),
         "machines": list(pattern.machines),
         "alternatives": [{"conditions": dict(a.conditions), "decided_by": a.decided_by} for a in pattern.alternatives],
         "ruled_out": [{**asdict(row), "because": row.because} for row in pattern.ruled_out],

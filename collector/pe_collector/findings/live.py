@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
+
+import numpy as np
 
 from pe_collector.connection import Connection, Row
 from pe_collector.engine.live import Live, State, follow
 from pe_collector.findings.changes import read_changes
 from pe_collector.findings.documents import document_of
 from pe_collector.findings.filters import Filters
-from pe_collector.findings.look import Look, look
+from pe_collector.findings.look import Look
+from pe_collector.findings.pattern import Pattern
 from pe_collector.findings.stages import same_class
+from pe_collector.findings.window import look
 from pe_collector.prefixes import parse_prefix
 
 # A pattern whose conditions have changed is still the same when so much of its machines is.
@@ -59,16 +64,51 @@ def correlate(connection: Connection, now_s: float) -> Noted:
     return note(connection, look(connection, Filters()), now_s, there)
 
 
-def note(connection: Connection, seen: Look, now_s: float, there: str) -> Noted:
+def note(connection: Connection, seen: Look, now_s: float, what: str) -> Noted:
     """The patterns of a look beside those of the last one."""
     before = stored(connection)
     changes = read_changes(connection)
-    found = [_known(document_of(pattern, seen.seen, changes), pattern.ended_s) for pattern in seen.patterns]
-    now = [*_with_old_ids(found, before)]
-    known = {boot.report_id for boot in seen.seen.boots} if before else set()
-    lasting = {name: live for name, live in before.items() if _is_there(live.cause, known, now)}
+
+    def said(pattern: Pattern) -> Known:
+        document = document_of(pattern, seen.seen, changes, whole_since_s=seen.whole_since_s)
+        return _known(document, pattern.ended_s)
+
+    patterns = [*zip(seen.patterns, _with_old_ids([*map(said, seen.patterns)], before), strict=True)]
+    now = [_as_it_began(known, pattern, before.get(known.id), seen.whole_since_s, said) for pattern, known in patterns]
+    there = _still_there(connection, seen, before)
+    lasting = {name: live for name, live in before.items() if _is_there(live.cause, there, now)}
     live = {name: _by_the_clock(one, now_s) for name, one in follow(lasting, now).items()}
-    return Noted(now_s, there, len(seen.seen.places), live)
+    return Noted(now_s, what, len(seen.seen.places), live)
+
+
+def _as_it_began(
+    known: Known, pattern: Pattern, last: Live[Known] | None, whole_since_s: float, said: Callable[[Pattern], Known]
+) -> Known:
+    """The pattern with the onset that it had while all reports around that were looked at: a sample knows less."""
+    if last is None or last.state is State.ENDED:
+        return known
+    began = last.cause.document
+    onset_s, after_s = (_seconds(began[name]) for name in ("onset", "onset_after"))
+    later = pattern.onset_s is None or onset_s is None or pattern.onset_s > onset_s
+    if onset_s is None or onset_s >= whole_since_s or not later:
+        return known
+    again = said(replace(pattern, onset_s=onset_s, onset_after_s=after_s))
+    evidence = [*began["evidence"][:-1], again.document["evidence"][-1]]
+    return replace(again, id=known.id, document={**again.document, "id": known.id, "evidence": evidence})
+
+
+def _seconds(at: str | None) -> float | None:
+    return None if at is None else datetime.fromisoformat(at).timestamp()
+
+
+def _still_there(connection: Connection, seen: Look, before: Mapping[str, Live[Known]]) -> frozenset[str]:
+    """Those of the latest boots of the last look's patterns that are neither removed nor hidden."""
+    if not before:
+        return frozenset()
+    silent = np.flatnonzero(seen.seen.silences >= 0)
+    names = json.dumps([_latest(live.cause) for live in before.values()])
+    rows = connection.execute("SELECT report_id FROM json_each(?) CROSS JOIN report ON report_id=value", (names,))
+    return frozenset((*(row[0] for row in rows), *(boot.report_id for boot in seen.seen.boots_at(silent))))
 
 
 def storing(noted: Noted, *, served: bool = False) -> Step:
@@ -151,8 +191,13 @@ def _with_old_ids(now: Sequence[Known], before: Mapping[str, Live[Known]]) -> It
 
 def _is_there(last: Known, reports: Collection[str], now: Sequence[Known]) -> bool:
     """Whether a pattern of the last look is still one: its latest boot is not hidden, and no other pattern says it."""
-    latest = last.document["evidence"][-1]["report_id"]
-    return latest in reports and not _taken_over(last, now)
+    return _latest(last) in reports and not _taken_over(last, now)
+
+
+def _latest(last: Known) -> str:
+    """The report of its latest failed boot."""
+    name: str = last.document["evidence"][-1]["report_id"]
+    return name
 
 
 def _taken_over(last: Known, now: Sequence[Known]) -> bool:

@@ -1,4 +1,4 @@
-"""One look at the stored boots: which patterns are in them?"""
+"""One look at boots: which patterns are in them?"""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pe_collector.boots import Boot, boots_since
-from pe_collector.connection import Connection
+from pe_collector.boots import Boot
 from pe_collector.engine.table import Flags
-from pe_collector.findings.filters import Filters
 from pe_collector.findings.pairs import pairs
 from pe_collector.findings.pattern import Pattern
 from pe_collector.findings.rows import Seen
 from pe_collector.findings.search import search
-from pe_collector.findings.server_events import with_server_events
 from pe_collector.findings.shelf import FAULTS, SILENCES, Shelf, count_distinct
-from pe_collector.findings.silence import silent_boots
 from pe_collector.findings.stages import same_class
 
 FAULT, WARNING, SILENCE = "fault", "warning", "silence"
@@ -29,19 +25,14 @@ _SAME = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The boots that were looked at, in order of time, and the patterns in them, the clearest first."""
+    """The boots that were looked at, in order of time, and the patterns in them, the clearest first.
+
+    Of reports received before `whole_since_s`, Unix seconds, only a sample was looked at.
+    """
 
     seen: Seen
     patterns: tuple[Pattern, ...]
-
-
-def look(connection: Connection, filters: Filters) -> Look:
-    """Look at what is stored, all of it read anew."""
-    boots = with_server_events(connection, boots_since(connection, filters.since_s, filters.until_s))
-    silent = silent_boots(connection, filters.since_s, filters.until_s)
-    shelf = Shelf.of((*boots, *silent))
-    found = look_at(shelf)
-    return Look(found.seen, tuple(p for p in found.patterns if any(map(filters.concerns, p.failed))))
+    whole_since_s: float = 0.0
 
 
 def look_at(shelf: Shelf) -> Look:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -61,34 +60,20 @@ class Logged:
         return _name(first) if first is not None else NONE
 
 
-def with_server_events(connection: Connection, boots: Sequence[Boot]) -> list[Boot]:
-    """The boots, each with the error that a server logged about it or about nobody within 60 s of its report.
-
-    Where the logs cover the time and hold none the value is `none`; elsewhere it is not known.
-    """
-    logged = read_errors(connection, boots[0].at_s, boots[-1].at_s) if boots else None
-    if logged is None:
-        return list(boots)
-    covered = logged.covers(np.array([boot.at_s for boot in boots])).tolist()
-    return [_with(boot, logged) if known else boot for boot, known in zip(boots, covered, strict=True)]
-
-
 def read_errors(connection: Connection, first_s: float, last_s: float) -> Logged | None:
-    """What bears on boots between these times; None where no server logged an error."""
+    """What bears on boots between these times, of very many errors the newest; None where no server logged one."""
     covered = connection.execute("SELECT min(at_s) AS first, max(at_s) AS last FROM server_event").fetchone()
     rows = connection.execute(
         "SELECT at_s, ip, component, text FROM server_event WHERE level='Error' AND at_s BETWEEN ? AND ? "
-        "ORDER BY at_s, source, line LIMIT ?",
+        "ORDER BY at_s DESC, source DESC, line DESC LIMIT ?",
         (first_s - WITHIN_S, last_s + WITHIN_S, _MOST_EVENTS),
     ).fetchall()
     if not rows:
         return None
-    errors = tuple(Error(*row) for row in rows)
-    return Logged(tuple(error.at_s for error in errors), errors, covered["first"], covered["last"])
-
-
-def _with(boot: Boot, logged: Logged) -> Boot:
-    return replace(boot, attributes={**boot.attributes, ATTRIBUTE: logged.about(boot)})
+    errors = tuple(Error(*row) for row in reversed(rows))
+    # Of the time before the oldest of very many nobody knows.
+    first_s = covered["first"] if len(rows) < _MOST_EVENTS else errors[0].at_s + 2 * WITHIN_S
+    return Logged(tuple(error.at_s for error in errors), errors, first_s, covered["last"])
 
 
 def _name(error: Error) -> str:

@@ -13,9 +13,10 @@ from pe_collector.findings.changes import read_changes
 from pe_collector.findings.documents import document_of
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.live import Known, Noted, correlate, stored, what_is_there
-from pe_collector.findings.look import SILENCE, look
+from pe_collector.findings.look import SILENCE
 from pe_collector.findings.marks import find_id, marked, marks_of
 from pe_collector.findings.sentences import iso
+from pe_collector.findings.window import look
 
 # Who serves looks at least this often while reports come.
 SERVED_WITHIN_S = 300.0
@@ -102,7 +103,8 @@ def _filtered(connection: Connection, filters: Filters) -> list[Document]:
     """Patterns of a part of the time or of the fleet, with the state that is stored of each."""
     seen, changes, known = look(connection, filters), read_changes(connection), stored(connection)
     states = {name: str(live.state) for name, live in known.items()}
-    documents = [document_of(pattern, seen.seen, changes) for pattern in seen.patterns]
+    since_s = seen.whole_since_s
+    documents = [document_of(pattern, seen.seen, changes, whole_since_s=since_s) for pattern in seen.patterns]
     return [{**document, "state": states.get(document["id"], "opened")} for document in documents]
 
 

@@ -39,6 +39,8 @@ def _numbers(document: Document) -> Iterator[str]:
     yield f"  fails {_share(inside)} inside and {_share(elsewhere)} elsewhere (exact 95 % intervals)"
     if document["kind"] != "pair":
         yield "  boots; a machine that fails so again within half an hour counts once"
+    if document.get("sampled_before"):
+        yield f"  of boots before {document['sampled_before']} those of a sample of the machines are counted"
     looked_at = f"{document['looked_at']:,} conditions"
     yield f"  chance of so clear a table by chance, corrected for {looked_at} looked at: {document['p_value']:.2g}"
     waits = document["wait_s"]

@@ -7,19 +7,21 @@ from dataclasses import astuple, replace
 
 import pytest
 from pe_collector import store
+from pe_collector.findings import server_events
 from pe_collector.findings.changes import Change, chance_of
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.follow import patterns_now
 from pe_collector.findings.live import correlate, note, noted_from_json, noted_to_json, stored, storing
 from pe_collector.findings.look import find_patterns, look_at
 from pe_collector.findings.sentences import iso
-from pe_collector.findings.server_events import ATTRIBUTE, NONE, with_server_events
+from pe_collector.findings.server_events import ATTRIBUTE, NONE
 from pe_collector.findings.shelf import Shelf
 from pe_collector.findings.shown import FEW_REPORTS, SERVED_WITHIN_S, open_patterns
 from pe_collector.findings.silence import silence_of, silent_boots
 from pe_collector.server_logs import ServerEvent
 from pe_collector.server_side import store_events
 
+from tests.collector.patterns.anew import with_server_events
 from tests.collector.patterns.test_patterns import START_S, boot, story
 
 
@@ -70,6 +72,17 @@ def test_an_error_about_another_machine_says_nothing_of_this_boot(database):
         store_events(connection, [event("", START_S, ip="10.10.1.99", text="refused", level="Error")])
         (one,) = with_server_events(connection, [boot(1, "m", 0.0, "10.10.1.5")])
     assert one.attributes[ATTRIBUTE] == NONE
+
+
+def test_of_very_many_errors_the_newest_are_known_and_nothing_is_said_of_the_time_before(database, monkeypatch):
+    monkeypatch.setattr(server_events, "_MOST_EVENTS", 3)
+    boots = [boot(n, f"m{n}", n * 200.0, "10.10.1.5") for n in range(5)]
+    with closing(store.open_writer(database)) as connection:
+        store_events(
+            connection, [event("", START_S + 200 * n, text=f"error {'abcde'[n]}", level="Error") for n in range(5)]
+        )
+        found = with_server_events(connection, boots)
+    assert [one.attributes.get(ATTRIBUTE) for one in found] == [None, None, None, "error d", "error e"]
 
 
 def test_a_look_survives_its_way_from_one_process_to_another(database):

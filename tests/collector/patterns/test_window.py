@@ -2,18 +2,18 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from pe_collector import quarantine, sites, store
-from pe_collector.boots import boots_since, oldest
 from pe_collector.findings import shelf
 from pe_collector.findings.documents import document_of
 from pe_collector.findings.live import noted_from_json
 from pe_collector.findings.look import look_at
-from pe_collector.findings.server_events import ATTRIBUTE, with_server_events
+from pe_collector.findings.server_events import ATTRIBUTE
 from pe_collector.findings.shelf import Shelf
 from pe_collector.findings.silence import silent_boots
 from pe_collector.findings.window import Window
@@ -25,6 +25,8 @@ from pe_collector.store.frames import store_frames
 from pe_collector.tokens import new_token
 from pe_collector.upkeep.prune import Keep, prune
 from pe_protos.v1 import report_pb2 as pb
+
+from tests.collector.patterns.anew import boots_anew, with_server_events
 
 BEGAN_S = 1_763_800_000.0
 MOST = 60
@@ -55,7 +57,7 @@ def whole(found):
         words = {n: columns[n].values[columns[n].codes[row]] for n in names if columns[n].codes[row] >= 0}
         own = {name: value for name, value in boot.attributes.items() if name != ATTRIBUTE}
         boots.append((boot.report_id, boot.at_s, boot.address, boot.failures, boot.outcome, own, words))
-    return [document_of(pattern, found.seen) for pattern in found.patterns], boots
+    return [document_of(pattern, found.seen) for pattern in found.patterns], boots, found.whole_since_s
 
 
 class Store:
@@ -64,6 +66,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.connection = store.open_writer(store.create(folder))
+        self.connection.execute("PRAGMA synchronous=OFF")
         self.unfinished: list[tuple[str, list[pb.Frame]]] = []
         self.number = 0
         self.now_s = BEGAN_S
@@ -99,9 +102,10 @@ class Store:
 
     def cold(self):
         """A look at everything anew."""
-        boots = boots_since(self.connection, oldest(self.connection, MOST))
-        silent = silent_boots(self.connection, 0.0, None)
-        return look_at(Shelf.of((*with_server_events(self.connection, boots), *silent)))
+        boots, whole_since_s = boots_anew(self.connection, MOST)
+        silent = [boot for boot in silent_boots(self.connection, 0.0, None) if boot.at_s >= whole_since_s]
+        found = look_at(Shelf.of((*with_server_events(self.connection, boots), *silent)))
+        return replace(found, whole_since_s=whole_since_s)
 
 
 class Looks(RuleBasedStateMachine):
@@ -217,10 +221,8 @@ def test_words_that_no_boot_has_any_more_are_let_go(tmp_path, monkeypatch):
     for n in range(300):
         made.come(1000 + n, BEGAN_S + 22_000.0 + n, n % 3, bad=False)
         if n % 20 == 0:
-            assert (
-                whole(window.look(made.connection))[1]
-                == whole(look_at(Shelf.of(boots_since(made.connection, oldest(made.connection, 40)))))[1]
-            )
+            anew = look_at(Shelf.of(boots_anew(made.connection, 40)[0]))
+            assert whole(window.look(made.connection))[1] == whole(anew)[1]
     assert len(window.shelf.machines.names) < 250
 
 
