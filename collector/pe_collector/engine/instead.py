@@ -69,7 +69,7 @@ def _among(account: Account, node: Node, failed: Places) -> list[Found]:
 
 def _within(account: Account, node: Node, whole: Condition) -> list[Found]:
     rows = account.ground.rows_in(whole)
-    found = account.searching(account.model.view(node)).best_within(whole)
+    found = account.searching(account.model.view(node)).within(whole)
     return [one for one in found if _share_of(account, rows, one) < _PART]
 
 

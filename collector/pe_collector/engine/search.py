@@ -64,6 +64,11 @@ class Search:
         return sorted(found, key=lambda one: (-one.score, one.condition))
 
     def best_within(self, condition: Condition) -> list[Found]:
+        """Conditions that cover only a part of it, the best together with what the rest is worth first."""
+        found = self.within(condition)
+        return sorted(found, key=lambda one: (-one.score - self._rest(condition, one), one.condition))
+
+    def within(self, condition: Condition) -> list[Found]:
         """Conditions that cover only a part of it: with one item more, or with another one for one of its items."""
         inside = self._inside(condition)
         bases = {condition, *(tuple(i for i in condition if i is not item) for item in condition)}
@@ -74,8 +79,7 @@ class Search:
                 self._open([self._numbers(base)], inside)
         parts = self._most < _PART * self._most.max(initial=0.0)
         looked_at = (self._view.exact(c, self._machines) for c in self._top(parts))
-        found = [one for one in looked_at if one is not None]
-        return sorted(found, key=lambda one: (-one.score - self._rest(condition, one), one.condition))
+        return [one for one in looked_at if one is not None]
 
     def near(self, condition: Condition) -> list[Found]:
         """Other conditions for most of its boots, with their scores; some have none."""
