@@ -21,8 +21,8 @@ from pe_collector import questions, store
 from pe_collector.analytics import duck
 from pe_collector.findings.filters import Filters as Looked
 from pe_collector.findings.live import note, storing, what_is_there
-from pe_collector.findings.window import look as look_at
 from pe_collector.findings.shown import noted_patterns
+from pe_collector.findings.window import look as look_at
 from pe_collector.fleet import simulate_fleet
 from pe_collector.questions import asking
 from pe_collector.questions.contract import Asked
