@@ -28,7 +28,7 @@ from pe_collector.store.rates import HOUR_S, start_of
 
 # All of so many newest reports are looked at: what a person asks may take as long as they take to read, and a look
 # that is taken every half minute about a second.
-MOST_REPORTS, MOST_SERVED = 200_000, 50_000
+MOST_REPORTS, MOST_SERVED = 100_000, 50_000
 # A frame that brings a finding changes nothing else of a report.
 _COLUMNS = f"{COLUMNS}, last_frame_at, stored_octets"
 _HOUR = "received_at>=? AND received_at<?"
