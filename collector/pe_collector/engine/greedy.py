@@ -25,6 +25,8 @@ _MOST_EXPLANATIONS = 30
 # Scores this much apart are no clear decision: the worse is one in 400.
 _NEARLY = 6.0
 _MOST_ALTERNATIVES = 3
+# The same boots said at another price differ by less: sums are rounded.
+_SAYS_MORE = 1e-6
 # What a search costs before its first failure, counted in failures.
 _EACH_SEARCH = 3000
 
@@ -119,8 +121,8 @@ class Account:
     def rivals(self, explanation: Explanation) -> list[tuple[float, Found]]:
         """The alternatives, with what they are worth more where it is known whether boots meet both, the best first.
 
-        With an item more it is another one only if that says more, if hardly, of the boots that are known to both: what
-        all its boots share would fill the list.
+        With an item more it comes after the others unless that pays for itself, and is one only if it says more, if
+        hardly, of the boots that are known to both: what all its boots share would fill the list.
         """
         beside = (explanation.found, *(one.found for one in self.model.chosen))
         if beside not in self._rivals_of:
@@ -132,11 +134,14 @@ class Account:
         view = self.model.view(explanation.found.node, others)
         mine, own = explanation.condition, set(explanation.condition)
         nearby = self.searching(view).nearby(mine)
-        for advantage, condition in sorted((-view.advantage(other, [mine]), other) for other in nearby):
-            if -advantage > (0.0 if own < set(condition) else -_NEARLY):
+        compared = [(-view.advantage(other, [mine]), other) for other in nearby]
+        ranked = sorted((own < set(other) and less >= 0.0, less, other) for less, other in compared)
+        for is_part, less, condition in ranked:
+            says_more = view.costs.of(condition) - view.costs.of(mine) - less
+            if less < _NEARLY and (not is_part or says_more > _SAYS_MORE):
                 found = view.exact(condition, self.settings.machines)
                 if found is not None:
-                    yield -advantage, found
+                    yield -less, found
 
     def _best(self) -> Found | None:
         """The best over all nodes; one that cannot reach it is not searched."""
