@@ -19,7 +19,7 @@ _USUAL_LENGTH = {4: 24, 6: 64}
 # Two addresses of different versions share less than nothing.
 _NOTHING_SHARED = -1
 # Sums of one weight in another order differ by less.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 
 _Ranks = npt.NDArray[np.int32]
 _Places = npt.NDArray[np.int64]
@@ -137,7 +137,7 @@ class Stretches:
             low = np.concatenate(([0], np.flatnonzero(shared < length) + 1))
             high = np.append(low[1:], count)
             blocks = len(low)
-            held = total[high] - total[low] >= at_least - _ROUNDING
+            held = total[high] - total[low] >= at_least - ROUNDING
             low, high = low[held], high[held]
             shortest = np.maximum(1, 1 + np.maximum(outer[low], outer[high]))
             # What an earlier length cut out just so is there already.

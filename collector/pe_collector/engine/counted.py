@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pe_collector.engine.addresses import Stretches
+from pe_collector.engine.addresses import ROUNDING, Stretches
 from pe_collector.engine.ground import PREFIX, Ground, Item
 from pe_collector.engine.priors import Priors
 from pe_collector.engine.table import MISSING, Flags, Places, Reals
@@ -23,8 +23,6 @@ _LEAST_SLICE = 400
 # Healthy boots looked at; of more, every second, third, ... one in order of time.
 _SAMPLE = 8_000
 _NOWHERE = 0
-# Sums of one weight in another order differ by less.
-_ROUNDING = 1e-6
 # Cells of one group that are counted at once without asking which of them are wanted.
 _NARROW = 16_000
 # Counted at once: bounds the memory.
@@ -60,7 +58,7 @@ class Sample:
         for n, name in enumerate(self.names):
             codes = ground.codes[name]
             total = np.bincount(codes[failed] + 1, ground.weights[failed], 1 + len(ground.table.columns[name].values))
-            kept = np.flatnonzero(total[1:] >= self.at_least - _ROUNDING)
+            kept = np.flatnonzero(total[1:] >= self.at_least - ROUNDING)
             place = np.full(len(total), starts[-1], dtype=np.int32)
             place[kept] += np.arange(1, 1 + len(kept), dtype=np.int32)
             # The last place serves missing ones.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import log
 
+from pe_collector.engine.addresses import ROUNDING
 from pe_collector.engine.counted import Sample
 from pe_collector.engine.ground import Condition, Ground
 from pe_collector.engine.model import Explanation, Model
@@ -25,8 +26,6 @@ _MOST_EXPLANATIONS = 30
 # Scores this much apart are no clear decision: the worse is one in 400.
 _NEARLY = 6.0
 _MOST_ALTERNATIVES = 3
-# The same boots said at another price differ by less: sums are rounded.
-_SAYS_MORE = 1e-6
 # What a search costs before its first failure, counted in failures.
 _EACH_SEARCH = 3000
 
@@ -138,7 +137,7 @@ class Account:
         ranked = sorted((own < set(other) and less >= 0.0, less, other) for less, other in compared)
         for is_part, less, condition in ranked:
             says_more = view.costs.of(condition) - view.costs.of(mine) - less
-            if less < _NEARLY and (not is_part or says_more > _SAYS_MORE):
+            if less < _NEARLY and (not is_part or says_more > ROUNDING):
                 found = view.exact(condition, self.settings.machines)
                 if found is not None:
                     yield -less, found
