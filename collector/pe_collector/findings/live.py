@@ -85,7 +85,7 @@ def _as_it_began(
     known: Known, pattern: Pattern, last: Live[Known] | None, whole_since_s: float, said: Callable[[Pattern], Known]
 ) -> Known:
     """The pattern with the onset that it had while all reports around that were looked at: a sample knows less."""
-    if last is None or last.state is State.ENDED:
+    if last is None or last.state is State.ENDED or last.cause.ended_s is not None:
         return known
     began = last.cause.document
     onset_s, after_s = (_seconds(began[name]) for name in ("onset", "onset_after"))

@@ -97,6 +97,20 @@ def test_a_look_survives_its_way_from_one_process_to_another(database):
     assert event_row["sentence"] == live.cause.document["sentence"]
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_fault_that_was_over_begins_anew(database, is_over):
+    seen = look_at(Shelf.of(story()))
+    (first,) = seen.patterns
+    ended_s = first.onset_s + 600 if is_over else None
+    again = replace(first, onset_s=first.onset_s + 7200, onset_after_s=first.onset_s + 7000)
+    with closing(store.open_writer(database)) as connection:
+        before = replace(seen, patterns=(replace(first, ended_s=ended_s),))
+        storing(note(connection, before, first.onset_s + 900, "there"))(connection)
+        later = replace(seen, patterns=(again,), whole_since_s=first.onset_s + 3600)
+        (live,) = note(connection, later, first.onset_s + 1000, "more").live.values()
+    assert live.cause.document["onset"] == iso((again if is_over else first).onset_s)
+
+
 def test_a_pattern_whose_reports_are_gone_is_not_listed_as_recovering(database):
     with closing(store.open_writer(database)) as connection:
         storing(note(connection, look_at(Shelf.of(story())), START_S + 20_000, "there"))(connection)
