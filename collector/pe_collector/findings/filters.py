@@ -38,7 +38,12 @@ class Filters:
     @property
     def limited(self) -> bool:
         """Whether anything is left out."""
-        return bool(self.since_s or self.until_s is not None or self.shown)
+        return bool(self.has_period or self.shown)
+
+    @property
+    def has_period(self) -> bool:
+        """Whether only a part of the time is looked at."""
+        return bool(self.since_s) or self.until_s is not None
 
     @property
     def shown(self) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from pe_collector.findings.live import Known, Noted, correlate, stored, what_is_
 from pe_collector.findings.look import SILENCE
 from pe_collector.findings.marks import find_id, marked, marks_of
 from pe_collector.findings.sentences import iso
-from pe_collector.findings.window import look
+from pe_collector.findings.window import MOST_REPORTS, MOST_SERVED, look
 
 # Who serves looks at least this often while reports come.
 SERVED_WITHIN_S = 300.0
@@ -57,7 +57,7 @@ def documents_of(noted: Noted) -> list[Document]:
 
 def _documents(connection: Connection, filters: Filters, now_s: float) -> list[Document]:
     if filters.limited:
-        return _filtered(connection, filters)
+        return _filtered(connection, filters, now_s)
     if served_at(connection, now_s) is not None or not is_new(connection):
         return _noted(connection)
     return documents_of(correlate(connection, now_s))
@@ -99,9 +99,14 @@ def _is_listed(live: Live[Known]) -> bool:
     return live.state != "ended" or live.cause.ended_s is not None
 
 
-def _filtered(connection: Connection, filters: Filters) -> list[Document]:
-    """Patterns of a part of the time or of the fleet, with the state that is stored of each."""
-    seen, changes, known = look(connection, filters), read_changes(connection), stored(connection)
+def _filtered(connection: Connection, filters: Filters, now_s: float) -> list[Document]:
+    """Patterns of a part of the time or of the fleet, with the state that is stored of each.
+
+    A part of the list that a serving collector keeps has its numbers: the same boots are looked at.
+    """
+    of_the_list = not filters.has_period and is_served(connection, now_s)
+    seen = look(connection, filters, MOST_SERVED if of_the_list else MOST_REPORTS)
+    changes, known = read_changes(connection), stored(connection)
     states = {name: str(live.state) for name, live in known.items()}
     since_s = seen.whole_since_s
     documents = [document_of(pattern, seen.seen, changes, whole_since_s=since_s) for pattern in seen.patterns]

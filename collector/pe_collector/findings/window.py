@@ -26,7 +26,7 @@ from pe_collector.findings.silence import silent_boots
 from pe_collector.findings.thinning import rooms
 from pe_collector.store.rates import HOUR_S, start_of
 
-# All of so many newest reports are looked at: what a person asks may take as long as they take to read, and a look
+# All of so many newest reports are looked at: what is read anew for a person may take as long as that takes, and a look
 # that is taken every half minute about a second.
 MOST_REPORTS, MOST_SERVED = 100_000, 50_000
 # A frame that brings a finding changes nothing else of a report.
@@ -43,9 +43,9 @@ _BOOTS_FOR_S = 4 * 3600.0
 _Read = tuple[str, int, str]
 
 
-def look(connection: Connection, filters: Filters) -> Look:
-    """Look at what is stored, all of it read anew."""
-    found = Window(filters=filters).look(connection)
+def look(connection: Connection, filters: Filters, most: int = MOST_REPORTS) -> Look:
+    """Look at what is stored, all of it read anew; at so many of the newest reports whole."""
+    found = Window(most, filters).look(connection)
     return replace(found, patterns=tuple(p for p in found.patterns if any(map(filters.concerns, p.failed))))
 
 

@@ -6,9 +6,10 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pe_collector.findings import shown
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.live import note, stored, storing
-from pe_collector.findings.shown import explain_noted
+from pe_collector.findings.shown import explain_noted, noted_patterns, open_patterns
 from pe_collector.findings.text import page_of
 from pe_collector.findings.thinning import kept_of, rooms
 from pe_collector.findings.window import Window, look
@@ -80,6 +81,20 @@ def test_a_period_is_looked_at_from_its_first_to_its_last_moment(long_store):
     times = [row[0] for row in long_store.connection.execute("SELECT received_at FROM report ORDER BY received_at")]
     found = look(long_store.connection, Filters(since_s=times[37], until_s=times[411]))
     assert [boot.at_s for boot in found.seen.boots] == times[37:412]
+
+
+def test_a_part_of_the_list_has_the_numbers_of_the_list(long_store, monkeypatch):
+    monkeypatch.setattr(shown, "MOST_SERVED", MOST)
+    connection, now_s = long_store.connection, BEGAN_S + 60 * HOUR_S
+    storing(note(connection, Window(MOST).look(connection), now_s, "there"), served=True)(connection)
+    (listed,) = noted_patterns(connection, now_s)
+    (part,) = open_patterns(connection, Filters(subnet="10.1.1.0/24"), now_s)
+    assert [part[name] for name in ("id", "boots", "boots_elsewhere", "sampled_before")] == [
+        listed[name] for name in ("id", "boots", "boots_elsewhere", "sampled_before")
+    ]
+    (whole,) = open_patterns(connection, Filters(since_s=1.0), now_s)
+    assert whole["sampled_before"] is None
+    assert whole["boots_elsewhere"] > 2 * part["boots_elsewhere"]
 
 
 def test_a_pattern_keeps_the_onset_that_it_had_when_all_around_it_was_known(tmp_path):
