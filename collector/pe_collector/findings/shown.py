@@ -94,6 +94,12 @@ def is_served(connection: Connection, now_s: float) -> bool:
     return row is not None and bool(row["served"]) and now_s - row["at_s"] <= SERVED_WITHIN_S
 
 
+def _is_served_list(connection: Connection, now_s: float) -> bool:
+    """Whether the list without filters is what a collector that serves found; where nothing comes it does not look."""
+    row = connection.execute("SELECT served FROM pattern_look").fetchone()
+    return row is not None and bool(row["served"]) and (is_served(connection, now_s) or not is_new(connection))
+
+
 def _is_listed(live: Live[Known]) -> bool:
     """What is still in the boots, or was a look ago."""
     return live.state != "ended" or live.cause.ended_s is not None
@@ -104,7 +110,7 @@ def _filtered(connection: Connection, filters: Filters, now_s: float) -> list[Do
 
     A part of the list that a serving collector keeps has its numbers: the same boots are looked at.
     """
-    of_the_list = not filters.has_period and is_served(connection, now_s)
+    of_the_list = not filters.has_period and _is_served_list(connection, now_s)
     seen = look(connection, filters, MOST_SERVED if of_the_list else MOST_REPORTS)
     changes, known = read_changes(connection), stored(connection)
     states = {name: str(live.state) for name, live in known.items()}

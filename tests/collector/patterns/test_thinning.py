@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pe_collector.findings import shown
 from pe_collector.findings.filters import Filters
-from pe_collector.findings.live import note, stored, storing
+from pe_collector.findings.live import note, stored, storing, what_is_there
 from pe_collector.findings.shown import explain_noted, noted_patterns, open_patterns
 from pe_collector.findings.text import page_of
 from pe_collector.findings.thinning import kept_of, rooms
@@ -83,12 +83,14 @@ def test_a_period_is_looked_at_from_its_first_to_its_last_moment(long_store):
     assert [boot.at_s for boot in found.seen.boots] == times[37:412]
 
 
-def test_a_part_of_the_list_has_the_numbers_of_the_list(long_store, monkeypatch):
+@pytest.mark.parametrize("quiet_s", [0.0, 86_400.0])
+def test_a_part_of_the_list_has_the_numbers_of_the_list(long_store, monkeypatch, quiet_s):
     monkeypatch.setattr(shown, "MOST_SERVED", MOST)
     connection, now_s = long_store.connection, BEGAN_S + 60 * HOUR_S
-    storing(note(connection, Window(MOST).look(connection), now_s, "there"), served=True)(connection)
+    seen = Window(MOST).look(connection)
+    storing(note(connection, seen, now_s, what_is_there(connection)), served=True)(connection)
     (listed,) = noted_patterns(connection, now_s)
-    (part,) = open_patterns(connection, Filters(subnet="10.1.1.0/24"), now_s)
+    (part,) = open_patterns(connection, Filters(subnet="10.1.1.0/24"), now_s + quiet_s)
     assert [part[name] for name in ("id", "boots", "boots_elsewhere", "sampled_before")] == [
         listed[name] for name in ("id", "boots", "boots_elsewhere", "sampled_before")
     ]
