@@ -81,23 +81,27 @@ def is_new(connection: Connection) -> bool:
 
 def served_at(connection: Connection, now_s: float) -> float | None:
     """When a collector that looks again by itself looked last; None where none does, or a look anew is quick."""
-    row = connection.execute("SELECT at_s, served FROM pattern_look").fetchone()
-    if row is None or not is_served(connection, now_s):
+    if not is_served(connection, now_s):
         return None
     many = connection.execute("SELECT 1 FROM report LIMIT 1 OFFSET ?", (FEW_REPORTS,)).fetchone()
-    return float(row["at_s"]) if many else None
+    return _last_served(connection) if many else None
 
 
 def is_served(connection: Connection, now_s: float) -> bool:
     """Whether a collector looks again by itself while reports come."""
-    row = connection.execute("SELECT at_s, served FROM pattern_look").fetchone()
-    return row is not None and bool(row["served"]) and now_s - row["at_s"] <= SERVED_WITHIN_S
+    last_s = _last_served(connection)
+    return last_s is not None and now_s - last_s <= SERVED_WITHIN_S
 
 
 def _is_served_list(connection: Connection, now_s: float) -> bool:
     """Whether the list without filters is what a collector that serves found; where nothing comes it does not look."""
-    row = connection.execute("SELECT served FROM pattern_look").fetchone()
-    return row is not None and bool(row["served"]) and (is_served(connection, now_s) or not is_new(connection))
+    return is_served(connection, now_s) or (_last_served(connection) is not None and not is_new(connection))
+
+
+def _last_served(connection: Connection) -> float | None:
+    """When the last look was, if a collector took it that looks again by itself."""
+    row = connection.execute("SELECT at_s FROM pattern_look WHERE served<>0").fetchone()
+    return float(row["at_s"]) if row is not None else None
 
 
 def _is_listed(live: Live[Known]) -> bool:
