@@ -89,8 +89,9 @@ def _as_it_began(
         return known
     began = last.cause.document
     onset_s, after_s = (_seconds(began[name]) for name in ("onset", "onset_after"))
-    later = pattern.onset_s is None or onset_s is None or pattern.onset_s > onset_s
-    if onset_s is None or onset_s >= whole_since_s or not later:
+    if onset_s is None or onset_s >= whole_since_s:
+        return known
+    if pattern.onset_s is not None and pattern.onset_s <= onset_s:
         return known
     again = said(replace(pattern, onset_s=onset_s, onset_after_s=after_s))
     evidence = [*began["evidence"][:-1], again.document["evidence"][-1]]

@@ -79,8 +79,7 @@ class Window:
         return self._last
 
     def _take_in(self, connection: Connection) -> bool:
-        reports = self._changed_reports(connection)
-        boots = {**reports, **self._changed_silent(connection)}
+        boots = {**self._changed_reports(connection), **self._changed_silent(connection)}
         places = self.shelf.change(boots)
         if self.shelf.is_stale:
             self.shelf, self._logged = self.shelf.anew(), None
