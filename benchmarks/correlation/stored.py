@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -23,18 +22,15 @@ from pe_collector import store
 from pe_collector.findings.filters import Filters
 from pe_collector.findings.look import Look
 from pe_collector.findings.window import MOST_SERVED, Window
+from pe_collector.store.folding import start_anew
+from pe_collector.store.rates import mark_reports
 
 from benchmarks.scale import fleet, loading
 
-_UNITS = {"k": 1000, "M": 1_000_000}
 _BEFORE = 200_000
 _TIMES = 5
-_MARK_ALL = "INSERT INTO rate_hour SELECT DISTINCT CAST(received_at/3600 AS INTEGER)*3600, 1, 0, 0 FROM report"
-_GO_ON = (
-    "UPDATE report SET stored_octets=stored_octets+1 WHERE report_id IN "
-    "(SELECT report_id FROM report ORDER BY received_at DESC LIMIT 200)"
-)
-_MARK_NEWEST = "UPDATE rate_hour SET times=times+1 WHERE hour_at >= (SELECT max(hour_at) FROM rate_hour) - 3600"
+_NEWEST = "SELECT report_id FROM report ORDER BY received_at DESC LIMIT 200"
+_GO_ON = f"UPDATE report SET stored_octets=stored_octets+1 WHERE report_id IN ({_NEWEST})"  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pe-stored-", dir=told.folder) as name:
         made, data = Path(name) / "fleet", Path(name) / "data"
         data.mkdir()
-        fleet.make(made, int(told.reports[:-1]) * _UNITS[told.reports[-1]], observations=False)
+        fleet.make(made, fleet.count_of(told.reports), observations=False)
         loading.into_sqlite(made, data)
         compare(data / store.FILE_NAME)
 
@@ -63,8 +59,9 @@ def main() -> None:
 def compare(path: Path) -> None:
     """Print a row for each way, each measured by a process of its own."""
     with closing(store.open_writer(path)) as writer:
-        if writer.execute("SELECT count(*) FROM rate_hour").fetchone()[0] == 0:
-            writer.execute(_MARK_ALL)
+        writer.execute("BEGIN IMMEDIATE")
+        start_anew(writer)
+        writer.execute("COMMIT")
         newest = "SELECT received_at FROM report ORDER BY received_at DESC LIMIT 1 OFFSET ?"
         before_s = writer.execute(newest, (_BEFORE - 1,)).fetchone()
     ways = [Way("as `serve` looks", MOST_SERVED)]
@@ -87,13 +84,18 @@ def row_of(asked: tuple[Path, Way]) -> str:
     for _ in range(_TIMES):
         with closing(store.open_writer(path)) as writer:
             writer.execute(_GO_ON)
-            writer.execute(_MARK_NEWEST)
+            mark_reports(writer, [row[0] for row in writer.execute(_NEWEST)])
         later.append(_timed(path, window)[1:])
     cpu_s, wall_s = (statistics.median(each) for each in zip(*later, strict=True))
-    mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures = f"{first[0]:.1f} | {first[1]:.1f} | {idle_ms:.0f} | {cpu_s:.2f} | {wall_s:.2f} | {mb:.0f}"
+    figures = f"{first[0]:.1f} | {first[1]:.1f} | {idle_ms:.0f} | {cpu_s:.2f} | {wall_s:.2f} | {_most_mb():.0f}"
     found = "".join(f"\n  {dict(one.conditions)} {one.counts} since {one.onset_s}" for one in seen.patterns)
     return f"| {way.name} | {len(seen.seen.places):,} | {figures} |{found}"
+
+
+def _most_mb() -> float:
+    """The most memory that this process ever had; `getrusage` would count what its parent had when it began."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
 
 
 def _timed(path: Path, window: Window) -> tuple[Look, float, float]:

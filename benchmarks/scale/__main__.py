@@ -19,10 +19,9 @@ from pathlib import Path
 import duckdb
 from pe_collector.store.where import VARIABLE
 
+from benchmarks.scale.fleet import count_of
 from benchmarks.scale.run import Size, measured
 from benchmarks.scale.table import page
-
-_UNITS = {"k": 1000, "M": 1_000_000}
 
 
 def main() -> None:
@@ -40,7 +39,7 @@ def main() -> None:
         _kept(told.results, size.reports).write_bytes(pickle.dumps((size, _machine())))
         _write(told.results, told.out)
 
-    for number in map(_number, filter(None, told.sizes.split(","))):
+    for number in map(count_of, filter(None, told.sizes.split(","))):
         size = _known(told.results, number)
         with tempfile.TemporaryDirectory(prefix="pe-scale-", dir=told.folder) as name:
             Path(name).chmod(0o755)
@@ -67,10 +66,6 @@ def _write(results: Path, out: Path | None) -> None:
         out.write_text(text, encoding="utf-8")
     else:
         print(text)
-
-
-def _number(text: str) -> int:
-    return int(text[:-1]) * _UNITS[text[-1]] if text[-1] in _UNITS else int(text)
 
 
 def _machine() -> str:

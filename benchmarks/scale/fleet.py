@@ -19,6 +19,7 @@ from pe_collector.analytics.parquet import FILE, MANIFEST
 from pe_collector.analytics.parts import PARTS, Part, kind_of
 from pe_collector.store.tables import TABLES
 
+_UNITS = {"k": 1000, "M": 1_000_000}
 NOW_S = 1_763_000_000.0
 DAYS, MACHINES, SUBNETS, SITES = 30, 50_000, 2000, 200
 PROBES = (
@@ -127,6 +128,11 @@ _OF_BOOT = {
     "refusal": f"""SELECT {int(NOW_S - DAYS * 86400) // 3600 * 3600} + 3600 * range AS hour_at, 'rate' AS reason,
         range % 7 AS times FROM range({DAYS * 24}) WHERE range % 7 > 0""",
 }
+
+
+def count_of(text: str) -> int:
+    """`10k` and `10M` as numbers."""
+    return int(text[:-1]) * _UNITS[text[-1]] if text[-1] in _UNITS else int(text)
 
 
 def report_columns() -> tuple[str, ...]:
